@@ -1,0 +1,1 @@
+"""Aftersend tells what happened to every message after it was sent."""

@@ -1,0 +1,1 @@
+"""The vocabulary of tracking and its wire formats: pure, the standard library only."""

@@ -1,0 +1,209 @@
+"""Tracking tokens: the text that every tracked link and open pixel carries.
+
+Layout, then lower-case base32 (RFC 4648 alphabet, no padding)::
+
+    version << 4 | part   u8       version 1; part code of `enumeration.Part`
+    key id                u8       which key of the ring signed it, 1 to 255
+    delivery id           LEB128   unsigned, below 2**63
+    message id            LEB128
+    url id                LEB128
+    count of values       LEB128   0 to 64
+    each value            LEB128 length + UTF-8
+    tag                   8 bytes  keyed BLAKE2b over all that precedes, person "aftersend-token"
+
+Invariants:
+
+- One token has one spelling: LEB128 is minimal, the unused bits of the last character are 0.
+  Upper case is understood, because mail clients exist that change case, and means the same.
+- No character that a mail gateway escapes; no query string; the destination is not inside.
+- A key is never taken out of the ring: mail already sent must still click in ten years.
+
+Source: architecture D2; RFC 4648 §6; RFC 7693.
+"""
+
+import re
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import Final
+
+from aftersend.errors import InvalidToken
+from aftersend.model.enumeration import Part
+from aftersend.model.ids import ID_MAX, DeliveryId, MessageId, UrlId
+
+__all__ = ["TEXT_LENGTH_MAX", "VALUES_MAX", "KeyRing", "Token", "decode", "encode", "inspect"]
+
+TEXT_LENGTH_MAX: Final = 8192
+VALUES_MAX: Final = 64
+
+_VERSION: Final = 1
+_TAG_BYTES: Final = 8
+_PERSON: Final = b"aftersend-token"
+_TEXT: Final = re.compile(r"[A-Za-z2-7]{22,8192}", re.ASCII)
+_DIGITS: Final = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyz234567ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "0123456789abcdefghijklmnopqrstuv0123456789abcdefghijklmnop",
+)
+_PART_OF_CODE: Final = {part.code: part for part in Part}
+_CODE_OF_PART: Final = {part: part.code for part in Part}
+_LENGTHS_POSSIBLE: Final = frozenset((0, 2, 4, 5, 7))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys of an instance: new tokens use the newest, old ones verify for ever.
+
+    Limits: ids 1 to 255, secrets 16 to 64 bytes.
+    """
+
+    secrets: Mapping[int, bytes]
+
+    def __post_init__(self) -> None:
+        assert self.secrets, "settings admit no empty ring"
+        for key_id, secret in self.secrets.items():
+            assert 1 <= key_id <= 255, "settings admit no other key id"
+            assert 16 <= len(secret) <= 64, "settings admit no other secret"
+
+    @property
+    def newest(self) -> int:
+        """Give the id of the key that new tokens use."""
+        return max(self.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One link of one message; `url_id` 1 is the open pixel, 0 no tracked link at all."""
+
+    part: Part
+    delivery_id: DeliveryId
+    message_id: MessageId
+    url_id: UrlId
+    values: tuple[str, ...] = ()
+
+
+def encode(token: Token, *, keys: KeyRing) -> str:
+    """Spell a token, signed with the newest key.
+
+    Raises:
+        InvalidToken: the text would be longer than `TEXT_LENGTH_MAX`, or there are too many values.
+
+    >>> ring = KeyRing({1: bytes(16)})
+    >>> encode(Token(Part.HTML, DeliveryId(7), MessageId(300), UrlId(2)), keys=ring)
+    'ceaqplacaiaerszvilfssyff'
+    """
+    if len(token.values) > VALUES_MAX:
+        raise InvalidToken("values")
+    key_id = keys.newest
+    body = bytearray((_VERSION << 4 | _CODE_OF_PART[token.part], key_id))
+    for number in (token.delivery_id, token.message_id, token.url_id, len(token.values)):
+        _append_number(body, number)
+    for value in token.values:
+        raw = value.encode()
+        _append_number(body, len(raw))
+        body += raw
+    body += _tag(body, keys.secrets[key_id])
+    text = b32encode(body).rstrip(b"=").lower().decode("ascii")
+    if len(text) > TEXT_LENGTH_MAX:
+        raise InvalidToken("length")
+    return text
+
+
+def decode(text: str, *, keys: KeyRing) -> Token:
+    """Read back what `encode` spelled.
+
+    Raises:
+        InvalidToken: `text` is misshapen, forged, of another version or of an unknown key.
+    """
+    token, is_verified = inspect(text, keys=keys)
+    if not is_verified:
+        raise InvalidToken("tag")
+    return token
+
+
+def inspect(text: str, *, keys: KeyRing) -> tuple[Token, bool]:
+    """Read a token and tell whether one of our keys signed it.
+
+    An unverified token may name a link that exists: its stored destination may be served, its
+    values may not be used and its hit is never counted (architecture D2).
+
+    Raises:
+        InvalidToken: `text` has not the shape of a token.
+    """
+    body, tag = _split(text)
+    if body[0] >> 4 != _VERSION:
+        raise InvalidToken("version")
+    part = _PART_OF_CODE.get(body[0] & 15)
+    if part is None:
+        raise InvalidToken("part")
+    delivery_id, at = _number(body, 2)
+    message_id, at = _number(body, at)
+    url_id, at = _number(body, at)
+    count, at = _number(body, at)
+    values: tuple[str, ...] = ()
+    if count:
+        values, at = _values(body, count, at)
+    if at != len(body):
+        raise InvalidToken("length")
+    secret = keys.secrets.get(body[1])
+    is_verified = secret is not None and compare_digest(tag, _tag(body, secret))
+    return (
+        Token(part, DeliveryId(delivery_id), MessageId(message_id), UrlId(url_id), values),
+        is_verified,
+    )
+
+
+def _split(text: str) -> tuple[bytes, bytes]:
+    if not _TEXT.fullmatch(text) or len(text) % 8 not in _LENGTHS_POSSIBLE:
+        raise InvalidToken("shape")
+    # Python reads base 32 with other digits than RFC 4648; as a number it is one call in C.
+    bits = len(text) * 5
+    spare = bits % 8
+    number = int(text.translate(_DIGITS), 32)
+    if number & ((1 << spare) - 1):
+        raise InvalidToken("shape")
+    raw = (number >> spare).to_bytes(bits // 8, "big")
+    return raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]
+
+
+def _append_number(body: bytearray, number: int) -> None:
+    assert 0 <= number <= ID_MAX, "ids are checked where they enter"
+    while number > 127:
+        body.append(number & 127 | 128)
+        number >>= 7
+    body.append(number)
+
+
+def _number(body: bytes, at: int) -> tuple[int, int]:
+    """Read one minimal LEB128 number at `at`; give it and the place behind it."""
+    result = shift = 0
+    for index in range(at, min(at + 9, len(body))):
+        byte = body[index]
+        result |= (byte & 127) << shift
+        if byte < 128:
+            if byte == 0 and shift:
+                raise InvalidToken("number")
+            return result, index + 1
+        shift += 7
+    raise InvalidToken("number")
+
+
+def _values(body: bytes, count: int, at: int) -> tuple[tuple[str, ...], int]:
+    if count > VALUES_MAX:
+        raise InvalidToken("values")
+    values = []
+    for _ in range(count):
+        length, at = _number(body, at)
+        if at + length > len(body):
+            raise InvalidToken("length")
+        try:
+            values.append(body[at : at + length].decode())
+        except UnicodeDecodeError as error:
+            raise InvalidToken("values") from error
+        at += length
+    return tuple(values), at
+
+
+def _tag(body: bytes | bytearray, secret: bytes) -> bytes:
+    return blake2b(body, key=secret, digest_size=_TAG_BYTES, person=_PERSON).digest()
