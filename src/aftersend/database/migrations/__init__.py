@@ -1,0 +1,1 @@
+"""Schema changes, oldest first; a landed one is never edited."""

@@ -1,0 +1,308 @@
+"""Every table of the control plane, with the names of the field.
+
+Times are aware and in UTC in Python, text without zone in SQLite, `timestamptz` in PostgreSQL.
+Enumerations are kept as the codes of `aftersend.model.enumeration`.
+Source: spec §1.3 to §1.11; architecture, "Control plane tables".
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+__all__ = ["UtcDateTime", "metadata"]
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite counts up only columns of type INTEGER, which hold 64 bits there."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: aware and in UTC on the Python side."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times; SQLite keeps UTC without a zone."""
+        if value is None:
+            return None
+        assert value.tzinfo is not None, "times are aware"
+        at = value.astimezone(UTC)
+        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give aware UTC times."""
+        if value is None:
+            return None
+        at: datetime = value
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+option = Table(
+    "option",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+operator = Table(
+    "operator",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+recipient = Table(
+    "recipient",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("domain", String(255), nullable=False),
+    Column("first_name", String(255), nullable=False, default=""),
+    Column("last_name", String(255), nullable=False, default=""),
+    Column("format", SmallInteger, nullable=False, default=0),
+    Column("is_denylisted", Boolean, nullable=False, default=False),
+    Column("fields", JSON, nullable=False, default=dict),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("internal_name", String(100), nullable=False, unique=True),
+    Column("label", String(255), nullable=False),
+    Column("state", SmallInteger, nullable=False, index=True),
+    Column("sender", String(500), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("is_tracked", Boolean, nullable=False, default=True),
+    Column("is_open_tracked", Boolean, nullable=False, default=True),
+    Column("is_target_all", Boolean, nullable=False, default=True),
+    Column("to_deliver", Integer, nullable=False, default=0),
+    Column("text_count", Integer, nullable=False, default=0),
+    Column("rejected", Integer, nullable=False, default=0),
+    Column("success", Integer, nullable=False, default=0),
+    Column("error", Integer, nullable=False, default=0),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
+    Column("analysed_at", UtcDateTime),
+    Column("contact_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+
+content = Table(
+    "content",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("html", Text),
+    Column("text", Text),
+)
+
+delivery_target = Table(
+    "delivery_target",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("recipient_id", ForeignKey("recipient.id"), primary_key=True),
+)
+
+seed = Table(
+    "seed",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("first_name", String(255), nullable=False, default=""),
+    Column("last_name", String(255), nullable=False, default=""),
+    UniqueConstraint("delivery_id", "email"),
+)
+
+tracked_url = Table(
+    "tracked_url",
+    metadata,
+    # Row 1 is the "Open" URL that all deliveries share; it has no delivery.
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id")),
+    Column("type", SmallInteger, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("part", String(1), nullable=False),
+    Column("label", String(255), nullable=False),
+    Column("category", String(100), nullable=False, default=""),
+    Column("source", Text, nullable=False),
+    Column("occurrences", Integer, nullable=False, default=1),
+    UniqueConstraint("delivery_id", "part", "source"),
+    sqlite_autoincrement=True,
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), nullable=False),
+    # 0 for a seed address, which is no recipient.
+    Column("recipient_id", BigInteger, nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("domain", String(255), nullable=False),
+    Column("is_seed", Boolean, nullable=False, default=False),
+    Column("is_text", Boolean, nullable=False, default=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("failure_type", SmallInteger, nullable=False, default=0),
+    Column("failure_reason", SmallInteger, nullable=False, default=0),
+    Column("failure_text", Text, nullable=False, default=""),
+    Column("event_at", UtcDateTime, nullable=False),
+    UniqueConstraint("delivery_id", "address"),
+    Index(None, "delivery_id", "status"),
+    Index(None, "recipient_id"),
+    sqlite_autoincrement=True,
+)
+
+exclusion = Table(
+    "exclusion",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), nullable=False, index=True),
+    Column("recipient_id", BigInteger, nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("reason", SmallInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+analysis_check = Table(
+    "analysis_check",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), nullable=False, index=True),
+    Column("level", SmallInteger, nullable=False),
+    Column("rule", String(100), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+tracking_server = Table(
+    "tracking_server",
+    metadata,
+    Column("id", String(1), primary_key=True),
+    Column("internal_url", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+user_agent = Table(
+    "user_agent",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+)
+
+tracking_stats = Table(
+    "tracking_stats",
+    metadata,
+    Column("delivery_id", BigInteger, primary_key=True),
+    Column("url_id", BigInteger, primary_key=True),
+    Column("start", UtcDateTime, primary_key=True),
+    Column("total_clicks", Integer, nullable=False),
+)
+
+delivery_log_stats = Table(
+    "delivery_log_stats",
+    metadata,
+    Column("delivery_id", BigInteger, primary_key=True),
+    Column("domain", String(255), primary_key=True),
+    Column("success", Integer, nullable=False),
+    Column("error", Integer, nullable=False),
+    Column("recipient_open", Integer, nullable=False),
+    Column("recipient_click", Integer, nullable=False),
+    Column("person_click", Integer, nullable=False),
+    Column("opt_out", Integer, nullable=False),
+)
+
+delivery_indicator = Table(
+    "delivery_indicator",
+    metadata,
+    Column("delivery_id", BigInteger, primary_key=True),
+    Column("recipient_open", Integer, nullable=False),
+    Column("total_recipient_open", Integer, nullable=False),
+    Column("recipient_click", Integer, nullable=False),
+    Column("person_click", Integer, nullable=False),
+    Column("total_recipient_click", Integer, nullable=False),
+    Column("opt_out", Integer, nullable=False),
+    Column("mirror_page", Integer, nullable=False),
+    Column("computed_at", UtcDateTime, nullable=False),
+    Column("lake_version", BigInteger, nullable=False),
+)
+
+workflow = Table(
+    "workflow",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("label", String(255), nullable=False),
+    Column("schedule", String(100), nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("is_failed", Boolean, nullable=False, default=False),
+    Column("next_at", UtcDateTime),
+    Column("lease_owner", String(255), nullable=False, default=""),
+    Column("lease_until", UtcDateTime),
+)
+
+workflow_run = Table(
+    "workflow_run",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("workflow", ForeignKey("workflow.name"), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("state", String(16), nullable=False),
+    Column("read", BigInteger, nullable=False, default=0),
+    Column("loaded", BigInteger, nullable=False, default=0),
+    Column("already", BigInteger, nullable=False, default=0),
+    Column("rejected", JSON, nullable=False, default=dict),
+    Column("deliveries", Integer, nullable=False, default=0),
+    Column("seconds", Float, nullable=False, default=0.0),
+    Column("error", Text, nullable=False, default=""),
+    Index(None, "workflow", "started_at"),
+    sqlite_autoincrement=True,
+)
+
+journal_line = Table(
+    "journal_line",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("workflow", String(100), nullable=False),
+    Column("run_id", BigInteger),
+    Column("at", UtcDateTime, nullable=False),
+    Column("activity", String(100), nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("details", JSON, nullable=False, default=dict),
+    Index(None, "workflow", "at"),
+    sqlite_autoincrement=True,
+)

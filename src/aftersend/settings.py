@@ -1,0 +1,203 @@
+"""Typed configuration: `aftersend.toml` of an instance, each value overridable by environment.
+
+``AFTERSEND_COLLECTOR__PORT=9001`` overrides ``port`` in ``[collector]``. Unknown names are refused,
+so that a misspelt setting never goes unnoticed.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from aftersend.errors import InvalidSettings
+
+__all__ = ["FILE_NAME", "Settings", "load"]
+
+FILE_NAME = "aftersend.toml"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CollectorSettings(Section):
+    """The tracking server (spec §2.2, §2.4)."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8081
+    server_id: str = Field(default="1", pattern=r"^[0-9A-Za-z]$")
+    external_url: str | None = Field(default=None, description="public base of links in messages")
+    password: str = Field(min_length=12, description="registration password")
+    fsync_interval_ms: int = Field(default=1000, ge=0, le=60_000)
+    cookie_domain: str | None = None
+    cookie_days: int = Field(default=365, ge=1, le=400)
+    is_cookie_secure: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    is_address_stored: bool = True
+    catalogues_in_memory: int = Field(default=100, ge=50, le=100_000)
+
+    @field_validator("external_url")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        return _base_url(url)
+
+
+class SpoolSettings(Section):
+    """The tracking server's log files."""
+
+    segment_bytes_max: int = Field(default=16 * 1024 * 1024, ge=4096)
+    segment_seconds_max: int = Field(default=3600, ge=1)
+    keep_days: int = Field(default=30, ge=1)
+    queue_lines_max: int = Field(default=100_000, ge=0)
+
+
+class TrackingSettings(Section):
+    """The Tracking workflow (spec §2.4, §5)."""
+
+    schedule: str = Field(default="0 * * * *", description="cron text, UTC")
+    consolidation_period_s: int = Field(default=300, ge=60, le=86_400)
+    dedup_open_period_s: int = Field(default=60, ge=0, le=86_400)
+    log_count_per_request: int = Field(default=1000, ge=1, le=10_000)
+    load_lines_max: int = Field(default=500_000, ge=1_000, description="lines a commit")
+    lease_s: int = Field(default=300, ge=10)
+
+
+class SmtpSettings(Section):
+    """Where messages are handed over; without a host, the local sink of `aftersend up`."""
+
+    host: str | None = None
+    port: Port = 25
+    user: str | None = None
+    password: str | None = None
+    is_tls: bool = False
+    is_starttls: bool | None = Field(default=None, description="none: when the server offers it")
+    connections: int = Field(default=4, ge=1, le=64)
+    timeout_s: float = Field(default=60.0, gt=0)
+
+
+class WebSettings(Section):
+    """Pages of the app."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    external_url: str | None = Field(default=None, description="public base of /m/ and /u/ links")
+    secret: str = Field(min_length=32)
+    session_hours: int = Field(default=12, ge=1)
+    time_zone: str = "UTC"
+
+    @field_validator("external_url")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        return _base_url(url)
+
+
+class DatabaseSettings(Section):
+    """The control plane; without a URL, SQLite inside the instance."""
+
+    url: str | None = None
+
+
+class LakeSettings(Section):
+    """The data plane; without a URL, a folder inside the instance."""
+
+    url: str | None = None
+    options: Mapping[str, str] = Field(default_factory=dict)
+
+
+class DeliverySettings(Section):
+    """Defaults of deliveries."""
+
+    message_id_domain: str | None = Field(default=None, description="none: the sender's domain")
+    proof_size_max: int = Field(default=100, ge=1)
+
+
+class Settings(BaseSettings):
+    """All settings of an instance; `keys` maps key ids to secrets in hex (architecture D2)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AFTERSEND_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+    _file: ClassVar[Path | None] = None
+
+    keys: Mapping[int, str]
+    collector: CollectorSettings
+    web: WebSettings
+    spool: SpoolSettings = SpoolSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    lake: LakeSettings = LakeSettings()
+    delivery: DeliverySettings = DeliverySettings()
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, keys: Mapping[int, str]) -> Mapping[int, str]:
+        if not keys:
+            raise ValueError("at least one key is needed")
+        for key_id, secret in keys.items():
+            if not 1 <= key_id <= 255 or not 32 <= len(secret) <= 128:
+                raise ValueError("key ids are 1 to 255, secrets 32 to 128 hex digits")
+            bytes.fromhex(secret)
+        return keys
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read one file; see `load`."""
+        source = TomlConfigSettingsSource(cls, toml_file=path)
+        return cls(**source())
+
+
+def load(instance: Path) -> Settings:
+    """Read the settings of the instance in folder `instance`.
+
+    Raises:
+        InvalidSettings: there is no instance, or its file cannot be used; the sentence says what
+            to change.
+    """
+    path = instance / FILE_NAME
+    if not path.is_file():
+        raise InvalidSettings(
+            f"{instance} is not an instance: {FILE_NAME} is missing. Make one: aftersend init DIR"
+        )
+    try:
+        return Settings.from_file(path)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        )
+        raise InvalidSettings(f"{path} cannot be used: {problems}") from error
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"{path} cannot be read: {error}") from error
+
+
+def _base_url(url: Any) -> str | None:
+    if url is None:
+        return None
+    text = str(url)
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("a web address begins with http:// or https://")
+    return text.rstrip("/")
