@@ -1,0 +1,58 @@
+# Everything a person or a machine does with a checkout. A fresh Debian with Python 3.11 and make
+# is enough to begin: `make demo`.
+
+PYTHON ?= python3
+# What `make test` runs, for example TESTS="tests/unit/model -k token"; nothing means all.
+TESTS ?=
+# What `make demo` is told, for example DEMO=--check.
+DEMO ?=
+# What `make bench` runs, for example BENCH="click --seconds 5"; nothing means all.
+BENCH ?=
+
+bin := .venv/bin
+
+.PHONY: help setup assets demo test check bench screenshots clean
+
+help:
+	@echo "make setup        install what is needed to run into this folder"
+	@echo "make demo         make a demo instance, start it, print its addresses and log-in"
+	@echo "make test         run all tests; TESTS=… for some"
+	@echo "make check        lint, format, types, import rules, house rules"
+	@echo "make bench        measure; prints a table and writes bench/results"
+	@echo "make assets       fetch the web assets again"
+	@echo "make screenshots  take the pictures of the documents again"
+	@echo "make clean        remove what the other targets made"
+
+setup:
+	@$(PYTHON) tools/setup.py run
+
+assets:
+	@$(PYTHON) tools/setup.py assets
+
+demo: setup
+	@$(bin)/aftersend demo $(DEMO)
+
+test:
+	@$(PYTHON) tools/setup.py run tests
+	$(bin)/pytest -n 2 --dist worksteal $(TESTS)
+
+check: setup
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+	$(bin)/python -m tools.tidy
+
+bench:
+	@$(PYTHON) tools/setup.py run tests
+	@$(bin)/python -m bench $(BENCH)
+
+screenshots:
+	@$(PYTHON) tools/setup.py run tests
+	$(bin)/python -m tools.screenshots
+
+clean:
+	rm -rf .venv .tools frontend/node_modules src/aftersend/web/static/vendor demo
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -f bench/results/*.json
+	find src tests tools bench -name __pycache__ -prune -exec rm -rf {} +
