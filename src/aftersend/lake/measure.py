@@ -1,0 +1,158 @@
+"""What is counted from the hits: each figure declared once, with its formula in words.
+
+`aggregate` computes all measures, `rows` gives the list behind one figure, which is as long as the
+figure says. Both take what `counted_log` gives.
+
+A person is told by the permanent cookie. A click without one is one person per message: the
+recipient, whoever that is; never one person for everybody, and never nobody (spec §7.0, "trap").
+
+Source: spec §7.0, §7.2; architecture D9.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from aftersend.model.enumeration import UrlType
+from aftersend.model.ids import OPEN_URL_ID
+
+__all__ = ["MEASURES", "Measure", "aggregate", "rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One count of hits; `where` picks the hits, `distinct` tells what is counted once.
+
+    `formula` is for people: n(x) counts hits that satisfy x, d(k; x) the different k among them.
+    """
+
+    name: str
+    label: str
+    formula: str
+    where: Callable[[ibis.Table], ir.BooleanValue]
+    distinct: Callable[[ibis.Table], ir.Column] | None
+    source: str
+
+
+def aggregate(counted: ibis.Table, *, by: Sequence[str] = ("delivery_id",)) -> ibis.Table:
+    """Compute every measure for each group of hits.
+
+    Shape: one row per `by` that has hits, counted or not; the columns of `by`, and one i64 for each
+        of `MEASURES`, by name. Nothing in `by`: exactly one row.
+    """
+    figures = {name: _figure(counted, measure) for name, measure in MEASURES.items()}
+    return counted.aggregate(**figures, by=list(by))
+
+
+def rows(
+    counted: ibis.Table, measure: Measure, *, by: Sequence[str] = ("delivery_id",)
+) -> ibis.Table:
+    """Give the list behind a figure: as many rows as `aggregate` with the same `by` says.
+
+    Shape: a plain measure gives its hits with all columns of `counted`. A distinct one gives one
+        row per `by` and key: the columns of `by`, `key`, `message_id` and `recipient_id` (the
+        lowest, where one person reacted to several messages), `first_at`, `last_at`, `count` of
+        hits.
+    """
+    hits = counted.filter(counted.counted & measure.where(counted))
+    if measure.distinct is None:
+        return hits
+    keyed = hits.mutate(key=measure.distinct(hits))
+    return keyed.group_by(*by, "key").aggregate(
+        message_id=keyed.message_id.min(),
+        recipient_id=keyed.recipient_id.min(),
+        first_at=keyed.at.min(),
+        last_at=keyed.at.max(),
+        count=keyed.count(),
+    )
+
+
+def _figure(counted: ibis.Table, measure: Measure) -> ir.IntegerScalar:
+    where = counted.counted & measure.where(counted)
+    if measure.distinct is None:
+        return counted.count(where=where)
+    return measure.distinct(counted).nunique(where=where)
+
+
+def _any(table: ibis.Table) -> ir.BooleanValue:
+    return table.message_id != 0
+
+
+def _of_type(kind: UrlType) -> Callable[[ibis.Table], ir.BooleanValue]:
+    return lambda table: table.url_type == kind.value
+
+
+def _message(table: ibis.Table) -> ir.Column:
+    return table.message_id
+
+
+def _person(table: ibis.Table) -> ir.Column:
+    # "#" stands in no source id, so a recipient's key never meets a cookie's.
+    recipient = ibis.literal("#") + table.message_id.cast("string")
+    return (table.source_id == "").ifelse(recipient, table.source_id)
+
+
+_DECLARED: Final = (
+    Measure(
+        "recipient_open",
+        "Distinct opens",
+        "d(message; any log): a click proves an opening",
+        _any,
+        _message,
+        "spec §7.2",
+    ),
+    Measure(
+        "total_recipient_open",
+        "Sum of opens",
+        "n(url id = 1)",
+        lambda table: table.url_id == OPEN_URL_ID,
+        None,
+        "spec §7.2",
+    ),
+    Measure(
+        "recipient_click",
+        "Recipient clicks",
+        "d(message; type = 1)",
+        _of_type(UrlType.EMAIL_CLICK),
+        _message,
+        "spec §7.2",
+    ),
+    Measure(
+        "person_click",
+        "Distinct clicks (people)",
+        "d(source id; type = 1); without a source id, the message",
+        _of_type(UrlType.EMAIL_CLICK),
+        _person,
+        "spec §7.2",
+    ),
+    Measure(
+        "total_recipient_click",
+        "Cumulated clicks",
+        "n(type = 1)",
+        _of_type(UrlType.EMAIL_CLICK),
+        None,
+        "spec §7.2",
+    ),
+    Measure(
+        "opt_out",
+        "Clicks on opt-out link",
+        "n(type = 3)",
+        _of_type(UrlType.OPT_OUT),
+        None,
+        "spec §7.2",
+    ),
+    Measure(
+        "mirror_page",
+        "Clicks on mirror page link",
+        "n(type = 6)",
+        _of_type(UrlType.MIRROR_PAGE),
+        None,
+        "spec §7.2",
+    ),
+)
+
+MEASURES: Final[Mapping[str, Measure]] = {measure.name: measure for measure in _DECLARED}
+"""Every measure by name, in the order of the spec."""
