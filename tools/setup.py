@@ -68,7 +68,12 @@ class Checkout:
     @property
     def tools(self) -> Path:
         """Name the environment of the tools that install the rest."""
-        return self.root / ".tools"
+        return self.root / ".tools" / "env"
+
+    @property
+    def stamps(self) -> Path:
+        """Name the folder that tells what is installed."""
+        return self.root / ".tools" / "stamps"
 
     @property
     def python(self) -> Path:
@@ -118,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def ensure(checkout: Checkout, step: Step, *, is_forced: bool = False) -> None:
     """Install `step` unless its stamp says that nothing has changed."""
-    stamp = checkout.tools / "stamps" / step.name
+    stamp = checkout.stamps / step.name
     digest = digest_of(checkout.root, step.sources)
     is_there = all(product.exists() for product in step.products)
     if not is_forced and is_there and stamp.is_file() and stamp.read_text() == digest:
@@ -161,7 +166,13 @@ def install_assets(checkout: Checkout) -> None:
     """Bring the scripts and styles of the pages in, by npm's lock file."""
     say("installing web assets")
     path, frontend = node_path(checkout), checkout.root / "frontend"
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    quiet = [
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     run(["npm", "ci", *quiet], checkout, folder=frontend, path=path)
     run(["npm", "run", "--silent", "build"], checkout, folder=frontend, path=path)
 
