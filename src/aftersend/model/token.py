@@ -23,7 +23,7 @@ Source: architecture D2; RFC 4648 §6; RFC 7693.
 
 import re
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
@@ -33,7 +33,17 @@ from aftersend.errors import InvalidToken
 from aftersend.model.enumeration import Part
 from aftersend.model.ids import ID_MAX, DeliveryId, MessageId, UrlId
 
-__all__ = ["TEXT_LENGTH_MAX", "VALUES_MAX", "KeyRing", "Token", "decode", "encode", "inspect"]
+__all__ = [
+    "TEXT_LENGTH_MAX",
+    "VALUES_MAX",
+    "KeyRing",
+    "Token",
+    "decode",
+    "encode",
+    "encode_message",
+    "frame",
+    "inspect",
+]
 
 TEXT_LENGTH_MAX: Final = 8192
 VALUES_MAX: Final = 64
@@ -49,6 +59,16 @@ _DIGITS: Final = str.maketrans(
 _PART_OF_CODE: Final = {part.code: part for part in Part}
 _CODE_OF_PART: Final = {part: part.code for part in Part}
 _LENGTHS_POSSIBLE: Final = frozenset((0, 2, 4, 5, 7))
+_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+_LANES_MAX: Final = 1024
+_HALVES: Final = tuple(
+    (int(high * _LANES_MAX, 16), int(low * _LANES_MAX, 16), distance)
+    for high, low, distance in (
+        ("000000fffff00000", "00000000000fffff", 12),
+        ("000ffc00000ffc00", "000003ff000003ff", 6),
+        ("03e003e003e003e0", "001f001f001f001f", 3),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +113,68 @@ def encode(token: Token, *, keys: KeyRing) -> str:
     >>> encode(Token(Part.HTML, DeliveryId(7), MessageId(300), UrlId(2)), keys=ring)
     'ceaqplacaiaerszvilfssyff'
     """
-    if len(token.values) > VALUES_MAX:
-        raise InvalidToken("values")
     key_id = keys.newest
-    body = bytearray((_VERSION << 4 | _CODE_OF_PART[token.part], key_id))
-    for number in (token.delivery_id, token.message_id, token.url_id, len(token.values)):
-        _append_number(body, number)
-    for value in token.values:
-        raw = value.encode()
-        _append_number(body, len(raw))
-        body += raw
+    before, behind = frame(token.part, token.url_id, token.values)
+    body = bytearray(before)
+    body.append(key_id)
+    _append_number(body, token.delivery_id)
+    _append_number(body, token.message_id)
+    body += behind
     body += _tag(body, keys.secrets[key_id])
-    text = b32encode(body).rstrip(b"=").lower().decode("ascii")
-    if len(text) > TEXT_LENGTH_MAX:
-        raise InvalidToken("length")
-    return text
+    return _base32(body)
+
+
+def frame(part: Part, url_id: UrlId, values: Sequence[str] = ()) -> tuple[bytes, bytes]:
+    """Spell what stands before and behind the key, delivery and message of a token.
+
+    Raises:
+        InvalidToken: there are too many values.
+    """
+    if len(values) > VALUES_MAX:
+        raise InvalidToken("values")
+    behind = bytearray()
+    _append_number(behind, url_id)
+    _append_number(behind, len(values))
+    for value in values:
+        raw = value.encode()
+        _append_number(behind, len(raw))
+        behind += raw
+    return bytes((_VERSION << 4 | _CODE_OF_PART[part],)), bytes(behind)
+
+
+def encode_message(
+    frames: Sequence[tuple[bytes, bytes]],
+    *,
+    delivery_id: DeliveryId,
+    message_id: MessageId,
+    keys: KeyRing,
+) -> list[str]:
+    """Spell all tokens of one message: what `encode` gives for each, at a fraction of its time.
+
+    The `frame` of a link without values is the same in every message of a delivery.
+
+    Raises:
+        InvalidToken: a text would be longer than `TEXT_LENGTH_MAX`.
+
+    >>> encode_message(
+    ...     [frame(Part.HTML, UrlId(2))],
+    ...     delivery_id=DeliveryId(7), message_id=MessageId(300), keys=KeyRing({1: bytes(16)})
+    ... )
+    ['ceaqplacaiaerszvilfssyff']
+    """
+    key_id = keys.newest
+    keyed = blake2b(key=keys.secrets[key_id], digest_size=_TAG_BYTES, person=_PERSON)
+    ids = bytearray((key_id,))
+    _append_number(ids, delivery_id)
+    _append_number(ids, message_id)
+    middle = bytes(ids)
+    raws = []
+    for before, behind in frames:
+        body = before + middle + behind
+        tag = keyed.copy()
+        tag.update(body)
+        raws.append(body + tag.digest())
+    return _base32_of_all(raws)
 
 
 def decode(text: str, *, keys: KeyRing) -> Token:
@@ -165,6 +232,40 @@ def _split(text: str) -> tuple[bytes, bytes]:
         raise InvalidToken("shape")
     raw = (number >> spare).to_bytes(bits // 8, "big")
     return raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]
+
+
+def _base32(raw: bytes | bytearray) -> str:
+    text = b32encode(raw).rstrip(b"=").lower().decode("ascii")
+    if len(text) > TEXT_LENGTH_MAX:
+        raise InvalidToken("length")
+    return text
+
+
+def _base32_of_all(raws: Sequence[bytes]) -> list[str]:
+    """Spell each of `raws` at once where they are short: calls cost more than their work.
+
+    Every 5 bytes become a lane of 8 inside one large number; three times each half of a lane moves
+    to its place, until each byte holds the 5 bits of one character.
+    """
+    if not raws:
+        return []
+    lanes_each = -(-max(map(len, raws)) // 5)
+    if lanes_each * len(raws) > _LANES_MAX:
+        return [_base32(raw) for raw in raws]
+    width = 5 * lanes_each
+    joined = b"".join([raw.ljust(width, b"\0") for raw in raws])
+    lanes = bytearray(lanes_each * len(raws) * 8)
+    for index in range(5):
+        lanes[index + 3 :: 8] = joined[index::5]
+    number = int.from_bytes(lanes, "big")
+    for high, low, distance in _HALVES:
+        number = (number & high) << distance | number & low
+    text = number.to_bytes(len(lanes), "big").translate(_CHARACTERS).decode("ascii")
+    width = 8 * lanes_each
+    return [
+        text[start : start + (len(raw) * 8 + 4) // 5]
+        for start, raw in zip(range(0, len(text), width), raws, strict=True)
+    ]
 
 
 def _append_number(body: bytearray, number: int) -> None:
