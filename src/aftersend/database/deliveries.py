@@ -1,0 +1,277 @@
+"""Deliveries: what is sent, to whom, and how far it is."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from aftersend.database.schema import analysis_check, content, delivery, delivery_target, exclusion
+from aftersend.errors import NotFound
+from aftersend.model.enumeration import DeliveryState, FailureReason, Severity
+from aftersend.model.ids import DeliveryId, RecipientId
+
+__all__ = [
+    "Check",
+    "Delivery",
+    "Exclusion",
+    "NewDelivery",
+    "Texts",
+    "add",
+    "add_checks",
+    "add_exclusions",
+    "add_targets",
+    "change",
+    "checks",
+    "count",
+    "exclusions",
+    "forget_analysis",
+    "get",
+    "listing",
+    "move",
+    "rejected",
+    "texts",
+]
+
+_ROWS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One sending action (spec §1.3).
+
+    `to_deliver` counts messages to recipients, `text_count` those of them in text alone, `success`
+    and `error` how they ended; seed addresses are counted nowhere.
+    """
+
+    id: DeliveryId
+    internal_name: str
+    label: str
+    state: DeliveryState
+    sender: str
+    subject: str
+    is_tracked: bool
+    is_open_tracked: bool
+    is_target_all: bool
+    to_deliver: int
+    text_count: int
+    rejected: int
+    success: int
+    error: int
+    created_at: datetime
+    modified_at: datetime
+    analysed_at: datetime | None
+    contact_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """What a delivery begins with."""
+
+    label: str
+    sender: str
+    subject: str
+    html: str | None
+    text: str | None
+    is_target_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The content of a delivery as its author wrote it."""
+
+    html: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the analysis found: a `rule` by name and a sentence."""
+
+    level: Severity
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Somebody who was taken out of the target."""
+
+    recipient_id: RecipientId
+    address: str
+    reason: FailureReason
+
+
+def add(connection: Connection, new: NewDelivery, *, at: datetime) -> DeliveryId:
+    """Add a delivery that is being edited."""
+    values = {
+        # The real name needs the id. Two transactions never see each other's empty one.
+        "internal_name": "",
+        "label": new.label,
+        "state": DeliveryState.BEING_EDITED,
+        "sender": new.sender,
+        "subject": new.subject,
+        "is_target_all": new.is_target_all,
+        "created_at": at,
+        "modified_at": at,
+    }
+    key = connection.execute(insert(delivery).values(values)).inserted_primary_key
+    assert key is not None, "the column counts up"
+    delivery_id = DeliveryId(key[0])
+    change(connection, delivery_id, internal_name=f"DM{delivery_id}")
+    connection.execute(
+        insert(content).values(delivery_id=delivery_id, html=new.html, text=new.text)
+    )
+    return delivery_id
+
+
+def get(connection: Connection, delivery_id: DeliveryId) -> Delivery:
+    """Give one delivery.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    row = connection.execute(select(delivery).where(delivery.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFound("delivery", delivery_id)
+    return _delivery(row)
+
+
+def listing(
+    connection: Connection,
+    *,
+    states: Collection[DeliveryState] | None = None,
+    offset: int = 0,
+    limit: int = 1000,
+) -> list[Delivery]:
+    """List deliveries, the newest first; all `states` unless some are named."""
+    query = select(delivery).order_by(delivery.c.id.desc()).offset(offset).limit(limit)
+    if states is not None:
+        query = query.where(delivery.c.state.in_(states))
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection) -> int:
+    """Count deliveries."""
+    return connection.execute(select(func.count()).select_from(delivery)).scalar_one()
+
+
+def texts(connection: Connection, delivery_id: DeliveryId) -> Texts:
+    """Give the content of a delivery."""
+    row = connection.execute(select(content).where(content.c.delivery_id == delivery_id)).one()
+    return Texts(row.html, row.text)
+
+
+def change(connection: Connection, delivery_id: DeliveryId, **values: Any) -> None:
+    """Set columns of a delivery."""
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(values))
+
+
+def move(
+    connection: Connection,
+    delivery_id: DeliveryId,
+    *,
+    before: Collection[DeliveryState],
+    after: DeliveryState,
+    **values: Any,
+) -> bool:
+    """Bring a delivery from one of the states `before` to `after`; tell whether it was in one."""
+    changed = connection.execute(
+        update(delivery)
+        .where(delivery.c.id == delivery_id, delivery.c.state.in_(before))
+        .values(state=after, **values)
+    )
+    return changed.rowcount == 1
+
+
+def add_targets(
+    connection: Connection, delivery_id: DeliveryId, recipient_ids: Iterable[RecipientId]
+) -> None:
+    """Name the recipients of a delivery that is not for all."""
+    rows = [{"delivery_id": delivery_id, "recipient_id": each} for each in recipient_ids]
+    for start in range(0, len(rows), _ROWS_MAX):
+        connection.execute(insert(delivery_target), rows[start : start + _ROWS_MAX])
+
+
+def add_exclusions(
+    connection: Connection,
+    delivery_id: DeliveryId,
+    excluded: Sequence[Exclusion],
+    *,
+    at: datetime,
+) -> None:
+    """Write down who was taken out of the target, and why."""
+    rows = [
+        {
+            "delivery_id": delivery_id,
+            "recipient_id": each.recipient_id,
+            "address": each.address,
+            "reason": each.reason,
+            "created_at": at,
+        }
+        for each in excluded
+    ]
+    if rows:
+        connection.execute(insert(exclusion), rows)
+
+
+def exclusions(
+    connection: Connection, delivery_id: DeliveryId, *, offset: int = 0, limit: int = 1000
+) -> list[Exclusion]:
+    """List who was taken out of the target, in the order of the analysis."""
+    query = (
+        select(exclusion)
+        .where(exclusion.c.delivery_id == delivery_id)
+        .order_by(exclusion.c.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return [
+        Exclusion(RecipientId(row.recipient_id), row.address, FailureReason(row.reason))
+        for row in connection.execute(query)
+    ]
+
+
+def rejected(connection: Connection, delivery_id: DeliveryId) -> Mapping[FailureReason, int]:
+    """Count who was taken out of the target by reason."""
+    query = (
+        select(exclusion.c.reason, func.count())
+        .where(exclusion.c.delivery_id == delivery_id)
+        .group_by(exclusion.c.reason)
+        .order_by(exclusion.c.reason)
+    )
+    return {FailureReason(reason): number for reason, number in connection.execute(query)}
+
+
+def add_checks(connection: Connection, delivery_id: DeliveryId, found: Sequence[Check]) -> None:
+    """Write down what an analysis found."""
+    rows = [
+        {"delivery_id": delivery_id, "level": each.level, "rule": each.rule, "text": each.text}
+        for each in found
+    ]
+    if rows:
+        connection.execute(insert(analysis_check), rows)
+
+
+def checks(connection: Connection, delivery_id: DeliveryId) -> list[Check]:
+    """List what the last analysis found, the worst first."""
+    query = (
+        select(analysis_check)
+        .where(analysis_check.c.delivery_id == delivery_id)
+        .order_by(analysis_check.c.level.desc(), analysis_check.c.id)
+    )
+    return [Check(Severity(row.level), row.rule, row.text) for row in connection.execute(query)]
+
+
+def forget_analysis(connection: Connection, delivery_id: DeliveryId) -> None:
+    """Take out the exclusions and checks of the last analysis."""
+    for table in (exclusion, analysis_check):
+        connection.execute(delete(table).where(table.c.delivery_id == delivery_id))
+
+
+def _delivery(row: Any) -> Delivery:
+    values = dict(row._mapping)  # noqa: SLF001 - a public name in spite of its underscore
+    values["state"] = DeliveryState(row.state)
+    return Delivery(**values)

@@ -1,0 +1,118 @@
+"""Tracked URLs: the links of a delivery, each with the id that tokens carry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from aftersend.database.dialect import insert_or
+from aftersend.database.schema import tracked_url
+from aftersend.errors import NotFound
+from aftersend.model.enumeration import Part, TrackingMode, UrlType
+from aftersend.model.ids import DeliveryId, UrlId
+
+__all__ = ["NewUrl", "TrackedUrl", "change", "get", "of_delivery", "refresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUrl:
+    """A link that was found in a content."""
+
+    part: Part
+    source: str
+    type: UrlType
+    mode: TrackingMode
+    label: str
+    occurrences: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedUrl:
+    """One link of one part of one delivery (spec §1.7)."""
+
+    id: UrlId
+    delivery_id: DeliveryId
+    part: Part
+    source: str
+    type: UrlType
+    mode: TrackingMode
+    label: str
+    category: str
+    occurrences: int
+
+
+def get(connection: Connection, url_id: UrlId) -> TrackedUrl:
+    """Give one tracked URL.
+
+    Raises:
+        NotFound: there is none with this id; the shared "Open" belongs to no delivery.
+    """
+    row = connection.execute(
+        select(tracked_url).where(
+            tracked_url.c.id == url_id, tracked_url.c.delivery_id.is_not(None)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("tracked URL", url_id)
+    return _tracked_url(row)
+
+
+def of_delivery(connection: Connection, delivery_id: DeliveryId) -> list[TrackedUrl]:
+    """List the links of a delivery in the order they were found."""
+    query = select(tracked_url).where(tracked_url.c.delivery_id == delivery_id)
+    return [_tracked_url(row) for row in connection.execute(query.order_by(tracked_url.c.id))]
+
+
+def refresh(connection: Connection, delivery_id: DeliveryId, found: Sequence[NewUrl]) -> None:
+    """Make the list of a delivery that of its content.
+
+    A link that was there keeps its id, mode, label and category. However many do this at once,
+    one link of one part has one row.
+    """
+    known = {(url.part, url.source): url for url in of_delivery(connection, delivery_id)}
+    gone = known.keys() - {(url.part, url.source) for url in found}
+    if gone:
+        ids = [known[key].id for key in gone]
+        connection.execute(delete(tracked_url).where(tracked_url.c.id.in_(ids)))
+    if found:
+        statement = insert_or(connection, tracked_url)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["delivery_id", "part", "source"],
+                set_={"occurrences": statement.excluded.occurrences},
+            ),
+            [_row(delivery_id, url) for url in found],
+        )
+
+
+def change(connection: Connection, url_id: UrlId, **values: Any) -> None:
+    """Set columns of a tracked URL."""
+    connection.execute(update(tracked_url).where(tracked_url.c.id == url_id).values(values))
+
+
+def _row(delivery_id: DeliveryId, url: NewUrl) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery_id,
+        "type": url.type,
+        "mode": url.mode,
+        "part": url.part,
+        "label": url.label,
+        "category": "",
+        "source": url.source,
+        "occurrences": url.occurrences,
+    }
+
+
+def _tracked_url(row: Any) -> TrackedUrl:
+    return TrackedUrl(
+        id=UrlId(row.id),
+        delivery_id=DeliveryId(row.delivery_id),
+        part=Part(row.part),
+        source=row.source,
+        type=UrlType(row.type),
+        mode=TrackingMode(row.mode),
+        label=row.label,
+        category=row.category,
+        occurrences=row.occurrences,
+    )
