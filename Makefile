@@ -11,7 +11,7 @@ BENCH ?=
 
 bin := .venv/bin
 
-.PHONY: help setup assets demo test check bench screenshots clean
+.PHONY: help setup assets demo test check bench reference screenshots clean
 
 help:
 	@echo "make setup        install what is needed to run into this folder"
@@ -20,6 +20,7 @@ help:
 	@echo "make check        lint, format, types, import rules, house rules"
 	@echo "make bench        measure; prints a table and writes bench/results"
 	@echo "make assets       fetch the web assets again"
+	@echo "make reference    write docs/reference from the code again"
 	@echo "make screenshots  take the pictures of the documents again"
 	@echo "make clean        remove what the other targets made"
 
@@ -42,6 +43,10 @@ check: setup
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/python -m tools.tidy
+	$(bin)/python -m tools.reference --check
+
+reference: setup
+	$(bin)/python -m tools.reference
 
 bench:
 	@$(PYTHON) tools/setup.py run tests
