@@ -1,22 +1,26 @@
-"""DuckDB inside the process: the only module that knows it.
+r"""DuckDB inside the process: the only module that knows it.
 
 Source: architecture D5.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import duckdb
 import ibis
 import pyarrow as pa
+import pyarrow.dataset as ds
 from ibis.backends.duckdb import Backend
 
 from aftersend.lake.schema import DAY, TRACKING_LOG
+from aftersend.lake.table import Files
 
-__all__ = ["HIT_COLUMNS", "Connection", "connect", "scan"]
+__all__ = ["HIT_COLUMNS", "Connection", "connect", "scan", "split_lines"]
 
 Connection: TypeAlias = Backend
+"""An Ibis connection to an engine of its own, in memory."""
 
 _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
     pa.string(): "VARCHAR",
@@ -26,12 +30,36 @@ _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
     pa.int8(): "TINYINT",
     pa.bool_(): "BOOLEAN",
     pa.float64(): "DOUBLE",
-    pa.binary(): "BLOB",
 }
 
 HIT_COLUMNS: Final[Mapping[str, str]] = {
     field.name: _SQL_TYPES[field.type] for field in TRACKING_LOG
 }
+"""The columns of hits and their types in SQL."""
+
+# Purpose: split log lines that have the right shape into typed columns.
+# Parameters: table `line` (byte_at i64, text with its line feed).
+# Grain: one row per line, in their order. A number beyond 63 bits and a time that no calendar
+# has are null: they have the right shape but cannot be loaded. `at` is UTC without a zone. The
+# engine would take hour 24 and year 0, our calendar does not.
+_SPLIT_LINES: Final = r"""
+SELECT
+    byte_at,
+    part[1] AS log_id,
+    TRY_CAST('0x' || substr(part[1], 4) AS BIGINT) AS number,
+    CASE WHEN substr(part[2], 12, 2) < '24' AND substr(part[2], 1, 4) > '0000'
+        THEN TRY_CAST(part[2] AS TIMESTAMP) END AS "at",
+    TRY_CAST('0x' || part[3] AS BIGINT) AS message_id,
+    TRY_CAST('0x' || part[4] AS BIGINT) AS delivery_id,
+    TRY_CAST('0x' || part[5] AS BIGINT) AS url_id,
+    part[6] AS flags,
+    part[7] AS source_id,
+    part[8] AS part,
+    part[9] AS parameters,
+    part[10] AS user_agent,
+    rtrim(part[11], chr(10)) AS address
+FROM (SELECT byte_at, string_split(text, chr(9)) AS part FROM line)
+"""
 
 
 def connect(
@@ -41,7 +69,7 @@ def connect(
 
     Limits: `memory` as DuckDB spells it; `threads` none: one per core.
     """
-    options: dict[str, str | int] = {"memory_limit": memory}
+    options: dict[str, Any] = {"memory_limit": memory}
     if temporary is not None:
         options["temp_directory"] = str(temporary)
     if threads is not None:
@@ -51,23 +79,47 @@ def connect(
     return connection
 
 
-def scan(connection: Connection, files: Sequence[str]) -> ibis.Table:
-    """Give the rows of Parquet `files` of the tracking log as a table.
+def scan(connection: Connection, files: Files) -> ibis.Table:
+    """Give the rows of Parquet files of the tracking log as a table.
 
     Shape: one row per hit; columns `HIT_COLUMNS`.
     """
-    name = "hits_" + blake2b("\n".join(files).encode(), digest_size=8).hexdigest()
-    if files:
-        listed = ", ".join(map(_quoted, files))
-        rows = (
-            f"SELECT {', '.join(HIT_COLUMNS)} FROM read_parquet([{listed}],"  # noqa: S608 - our own
-            f" hive_partitioning = true, hive_types = {{'{DAY}': DATE}})"
+    name = "hits_" + blake2b("\n".join(files.paths).encode(), digest_size=8).hexdigest()
+    if files.system is not None and files.paths:
+        # Without an extension the engine reads local files only; Arrow reads the others for it.
+        days = ds.partitioning(pa.schema([TRACKING_LOG.field(DAY)]), flavor="hive")
+        rows = ds.dataset(
+            list(files.paths), TRACKING_LOG, "parquet", filesystem=files.system, partitioning=days
         )
+        connection.con.register(name, rows)
     else:
-        nulls = ", ".join(f"NULL::{kind} AS {column}" for column, kind in HIT_COLUMNS.items())
-        rows = f"SELECT {nulls} WHERE false"
-    connection.raw_sql(f"CREATE TEMPORARY VIEW IF NOT EXISTS {name} AS {rows}")
+        connection.raw_sql(f"CREATE TEMPORARY VIEW IF NOT EXISTS {name} AS {_selection(files)}")
     return connection.table(name)
+
+
+def split_lines(lines: pa.Table) -> pa.Table:
+    """Split log lines that have the right shape into typed columns.
+
+    Shape: from columns byte_at i64, text (ended by a line feed) to one row per line in their
+        order: byte_at, log_id, number, at (UTC, no zone), message_id, delivery_id, url_id, flags,
+        source_id, part, parameters, user_agent, address. Null where a number has more than 63 bits
+        or a time is in no calendar.
+    """
+    with duckdb.connect() as connection:
+        connection.register("line", lines)
+        split: pa.Table = connection.sql(_SPLIT_LINES).to_arrow_table()
+    return split
+
+
+def _selection(files: Files) -> str:
+    if not files.paths:
+        nulls = ", ".join(f"NULL::{kind} AS {column}" for column, kind in HIT_COLUMNS.items())
+        return f"SELECT {nulls} WHERE false"
+    columns, listed = ", ".join(HIT_COLUMNS), ", ".join(map(_quoted, files.paths))
+    return (
+        f"SELECT {columns} FROM read_parquet([{listed}],"  # noqa: S608 - names of our own
+        f" hive_partitioning = true, hive_types = {{'{DAY}': DATE}})"
+    )
 
 
 def _quoted(text: str) -> str:
