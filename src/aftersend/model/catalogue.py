@@ -48,8 +48,10 @@ DESTINATION_LENGTH_MAX: Final = 8192
 TOKEN_SLOT: Final = -1
 
 _FORMAT: Final = 1
+_URL_TYPES: Final = frozenset(int(kind) for kind in UrlType)
 _BASE: Final = re.compile(r"https?://[^\s/?#\\]+", re.IGNORECASE)
-_UNSAFE: Final = re.compile(r"[\x00-\x20\x7f]")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}")
+_UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 _LOCATION_SAFE: Final = "!#$%&'()*+,/:;=?@[]~-._{}|^`\"<>\\"
 
 
@@ -140,7 +142,7 @@ def decode(raw: bytes) -> Catalogue:
         raise InvalidCatalogue("it has no list of URLs")
     substitution = document.get("substitution")
     if substitution is not None:
-        _check_base(substitution)
+        _check_pieces("substitution", [substitution])
     expires = document.get("expires")
     return Catalogue(
         delivery_id=DeliveryId(_id(document.get("delivery"))),
@@ -155,17 +157,16 @@ def _destination(key: str, document: Any) -> Destination:
     if not isinstance(document, dict):
         raise InvalidCatalogue(f"URL {key} is not an object")
     pieces, label = document.get("to"), document.get("label", "")
-    try:
-        kind = UrlType(int(document["type"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidCatalogue(f"URL {key} has an unknown type") from error
+    code = document.get("type")
+    if type(code) is not int or code not in _URL_TYPES:
+        raise InvalidCatalogue(f"URL {key} has an unknown type")
     if not isinstance(pieces, list) or not isinstance(label, str):
         raise InvalidCatalogue(f"URL {key} is incomplete")
     if key != str(OPEN_URL_ID):
         _check_pieces(key, pieces)
     elif pieces:
         raise InvalidCatalogue("the open leads nowhere")
-    return Destination(tuple(pieces), kind, label)
+    return Destination(tuple(pieces), UrlType(code), label)
 
 
 def _check_pieces(key: str, pieces: list[Any]) -> None:
@@ -176,7 +177,7 @@ def _check_pieces(key: str, pieces: list[Any]) -> None:
         if not (is_slot or isinstance(piece, str)):
             raise InvalidCatalogue(f"URL {key} has a piece that is neither text nor slot")
         if isinstance(piece, str) and _UNSAFE.search(piece):
-            raise InvalidCatalogue(f"URL {key} holds white space or control characters")
+            raise InvalidCatalogue(f"URL {key} holds a character that no address can hold")
     if sum(len(piece) for piece in pieces if isinstance(piece, str)) > DESTINATION_LENGTH_MAX:
         raise InvalidCatalogue(f"URL {key} is longer than {DESTINATION_LENGTH_MAX} characters")
     base = _check_base(pieces[0])
@@ -209,7 +210,7 @@ def _ascii_host(host: str) -> str:
 
 
 def _digits(text: str) -> Any:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _id(number: Any) -> int:
@@ -221,11 +222,12 @@ def _id(number: Any) -> int:
 def _time(text: Any) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
+        in_utc = at.astimezone(UTC)
+    except (OverflowError, TypeError, ValueError) as error:
         raise InvalidCatalogue("a time is not RFC 3339") from error
     if at.tzinfo is None:
         raise InvalidCatalogue("a time has no zone")
-    return at.astimezone(UTC)
+    return in_utc
 
 
 def _time_text(at: datetime) -> str:
