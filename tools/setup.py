@@ -148,7 +148,7 @@ def install_packages(checkout: Checkout) -> None:
     """Make `.venv` exactly what the lock file says."""
     say("installing Python packages")
     uv = find_uv(checkout)
-    if is_moved(checkout):
+    if is_moved(checkout.root / ".venv", "aftersend"):
         shutil.rmtree(checkout.root / ".venv")
     command = [uv, "sync", "--frozen", "--quiet"]
     if not checkout.python.exists():
@@ -156,10 +156,10 @@ def install_packages(checkout: Checkout) -> None:
     run(command, checkout)
 
 
-def is_moved(checkout: Checkout) -> bool:
-    """Tell whether `.venv` was made for another place: its scripts would start that one."""
-    script = checkout.root / ".venv" / "bin" / "aftersend"
-    return script.is_file() and str(checkout.root / ".venv") not in script.read_text()
+def is_moved(environment: Path, script: str) -> bool:
+    """Tell whether an environment was made for another place: its scripts would start that one."""
+    path = environment / "bin" / script
+    return path.is_file() and str(environment) not in path.read_text()
 
 
 def install_assets(checkout: Checkout) -> None:
@@ -202,7 +202,7 @@ def node_path(checkout: Checkout) -> str:
 def install_tool(checkout: Checkout, name: str) -> None:
     """Install a tool from PyPI, in the version that `tools/bootstrap.txt` pins."""
     python = checkout.tools / "bin" / "python"
-    if not python.exists():
+    if not python.exists() or is_moved(checkout.tools, "pip"):
         if importlib.util.find_spec("ensurepip") is None:
             install_debian(["python3-venv"], purpose="Python cannot make environments without it")
         # Another process: this one has already looked for ensurepip, and found none.

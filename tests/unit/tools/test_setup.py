@@ -95,10 +95,10 @@ def test_moved(tmp_path: Path) -> None:
     script.parent.mkdir(parents=True)
     script.write_text("#!/elsewhere/.venv/bin/python\n")
 
-    before = setup.is_moved(Checkout(tmp_path))
+    before = setup.is_moved(tmp_path / ".venv", "aftersend")
     script.write_text(f"#!{tmp_path}/.venv/bin/python\n")
 
-    assert [True, False] == [before, setup.is_moved(Checkout(tmp_path))]
+    assert [True, False] == [before, setup.is_moved(tmp_path / ".venv", "aftersend")]
 
 
 @pytest.mark.parametrize(
