@@ -1,0 +1,100 @@
+"""What a technical workflow is, and how the control plane learns of it.
+
+Source: spec §5.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from aftersend.database import workflows
+from aftersend.database.engine import Database
+from aftersend.database.workflows import JournalLine
+from aftersend.model.enumeration import Severity
+from aftersend.model.run import StepReport
+from aftersend.platform.clock import Clock
+from aftersend.workflow import schedule
+
+__all__ = ["SCHEDULER", "Definition", "Step", "register"]
+
+SCHEDULER: Final = "scheduler"
+"""The activity that journal lines about the schedule belong to."""
+
+ContextT = TypeVar("ContextT", contravariant=True)
+
+
+class Step(Protocol[ContextT]):
+    """One activity of a workflow."""
+
+    @property
+    def name(self) -> str:
+        """Name it, e.g. ``download``."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Name it for people."""
+        ...
+
+    @property
+    def do(self) -> Callable[[ContextT], StepReport]:
+        """Give what does it; doing it again does no harm."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Generic[ContextT]):
+    """A workflow: its steps are done in order; `schedule` is cron text in UTC.
+
+    `lease_s`: seconds after which a run whose machine fell silent no longer stops others.
+    """
+
+    name: str
+    label: str
+    schedule: str
+    steps: Sequence[Step[ContextT]]
+    lease_s: float = 300
+
+
+def register(database: Database, definitions: Sequence[Definition[Any]], *, clock: Clock) -> None:
+    """Let the control plane know the workflows and their schedules; changes nothing it knows.
+
+    Raises:
+        InvalidSettings: a schedule is no cron text.
+    """
+    for definition in definitions:
+        schedule.check(definition.schedule, setting=f"{definition.name}.schedule")
+    with database.write() as connection:
+        for definition in definitions:
+            _register(connection, definition, clock)
+
+
+def _register(connection: Connection, definition: Definition[Any], clock: Clock) -> None:
+    now = clock.now()
+    name, label, text = definition.name, definition.label, definition.schedule
+    next_at = schedule.next_after(text, now)
+    if workflows.add(connection, name=name, label=label, schedule=text, next_at=next_at):
+        line = f'The workflow is registered with the schedule "{text}".'
+    else:
+        known = workflows.find(connection, name)
+        if (known.label, known.schedule) == (label, text):
+            return
+        next_at = known.next_at if known.schedule == text and known.next_at else next_at
+        workflows.reschedule(connection, name=name, label=label, schedule=text, next_at=next_at)
+        line = f'The schedule "{known.schedule}" is now "{text}".'
+    _note(connection, name, clock, Severity.INFO, line)
+    if schedule.shortest_gap(text) < schedule.GAP_MIN:
+        minutes = schedule.GAP_MIN.total_seconds() // 60
+        line = f'The schedule "{text}" runs more often than every {minutes:.0f} minutes.'
+        _note(connection, name, clock, Severity.WARNING, line)
+
+
+def _note(connection: Connection, name: str, clock: Clock, severity: Severity, text: str) -> None:
+    workflows.write_line(
+        connection,
+        JournalLine(
+            workflow=name, at=clock.now(), activity=SCHEDULER, severity=severity, text=text
+        ),
+    )
