@@ -20,6 +20,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"(?:src|tools|tests|docs|bench|frontend|changelog\.d)/[\w./-]*")
+PARTS = sorted(path.name for path in (ROOT / "src" / "aftersend").iterdir() if path.is_dir())
+SOURCE = re.compile(rf"(?:{'|'.join(PARTS)})/(?:\w+\.py)?")
 SECTIONS = {
     name: set(getattr(field.annotation, "model_fields", ())) or None
     for name, field in Settings.model_fields.items()
@@ -91,9 +93,11 @@ def test_links(path: Path) -> None:
 def test_files(path: Path) -> None:
     """A file that is named exists."""
     made = ("bench/results", "src/aftersend/web/static/vendor")
-    named = [code for code in _inline(path.read_text()) if FILE.fullmatch(code)]
+    codes = _inline(path.read_text())
+    named = [code for code in codes if FILE.fullmatch(code) and not code.startswith(made)]
+    named += [f"src/aftersend/{code}" for code in codes if SOURCE.fullmatch(code)]
 
-    assert [name for name in named if not ((ROOT / name).exists() or name.startswith(made))] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
