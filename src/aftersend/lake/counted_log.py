@@ -21,7 +21,6 @@ Source: architecture D7; spec §2.4 (dedupOpenPeriodMin), §7.0.
 from typing import Final
 
 import ibis
-from ibis import _
 
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.model.logline import HEAD, UNVERIFIED
@@ -44,29 +43,21 @@ def counted_log(hits: ibis.Table, *, dedup_open_period_s: int = DEDUP_OPEN_PERIO
         fits) and `counted` (bool).
     Unit: `dedup_open_period_s` in seconds; 0 makes no open a repeat.
     """
-    is_excluded = _.flags.contains(HEAD) | _.flags.contains(UNVERIFIED) | _.is_seed
-    rows = hits.mutate(is_open_candidate=(_.url_type == UrlType.OPEN.value) & ~is_excluded)
-    opens = ibis.window(
-        group_by=[rows.message_id, rows.is_open_candidate], order_by=[rows.at, rows.log_id]
+    rule = ibis.cases(
+        (hits.flags.contains(HEAD), HEAD_RULE),
+        (hits.flags.contains(UNVERIFIED), UNVERIFIED_RULE),
+        (hits.is_seed, SEED_RULE),
+        else_="",
     )
-    rows = rows.mutate(previous_at=rows.at.lag().over(opens))
-    is_repeat = rows.is_open_candidate & (
-        rows.previous_at + ibis.interval(seconds=dedup_open_period_s) > rows.at
-    )
-    rows = rows.mutate(
-        rule=ibis.cases(
-            (rows.flags.contains(HEAD), HEAD_RULE),
-            (rows.flags.contains(UNVERIFIED), UNVERIFIED_RULE),
-            (rows.is_seed, SEED_RULE),
-            (is_repeat, OPEN_REPEAT_RULE),
-            else_="",
-        )
-    ).drop("is_open_candidate", "previous_at")
+    # Only opens are sorted: the others have nothing to wait for.
+    is_open = (hits.url_type == UrlType.OPEN.value) & (rule == "")
+    opens = _repeats(hits.filter(is_open), dedup_open_period_s)
+    rows = opens.union(hits.filter(~is_open).mutate(rule=rule))
     return rows.mutate(
-        verdict=ibis.cases(
-            (rows.rule == HEAD_RULE, Verdict.MACHINE.value),
-            (rows.rule == UNVERIFIED_RULE, Verdict.SUSPECT.value),
-            (rows.rule == OPEN_REPEAT_RULE, Verdict.REPEAT.value),
+        verdict=rows.rule.cases(
+            (HEAD_RULE, Verdict.MACHINE.value),
+            (UNVERIFIED_RULE, Verdict.SUSPECT.value),
+            (OPEN_REPEAT_RULE, Verdict.REPEAT.value),
             else_=Verdict.HUMAN.value,
         ),
         counted=rows.rule == "",
@@ -79,3 +70,11 @@ def with_all_hits(counted: ibis.Table) -> ibis.Table:
     Shape: the rows and columns of `counted`; only `counted` changes.
     """
     return counted.mutate(counted=~counted.is_seed)
+
+
+def _repeats(opens: ibis.Table, period_s: int) -> ibis.Table:
+    by_time = ibis.window(group_by=opens.message_id, order_by=[opens.at, opens.log_id])
+    timed = opens.mutate(previous_at=opens.at.lag().over(by_time))
+    again_at = timed.previous_at + ibis.interval(seconds=period_s)
+    is_repeat = (again_at > timed.at).fill_null(False)
+    return timed.mutate(rule=is_repeat.ifelse(OPEN_REPEAT_RULE, "")).drop("previous_at")

@@ -113,9 +113,9 @@ def split_lines(lines: pa.Table) -> pa.Table:
 
 def _selection(files: Files) -> str:
     if not files.paths:
-        nulls = ", ".join(f"NULL::{kind} AS {column}" for column, kind in HIT_COLUMNS.items())
+        nulls = ", ".join(f'NULL::{kind} AS "{column}"' for column, kind in HIT_COLUMNS.items())
         return f"SELECT {nulls} WHERE false"
-    columns, listed = ", ".join(HIT_COLUMNS), ", ".join(map(_quoted, files.paths))
+    columns, listed = '"' + '", "'.join(HIT_COLUMNS) + '"', ", ".join(map(_quoted, files.paths))
     return (
         f"SELECT {columns} FROM read_parquet([{listed}],"  # noqa: S608 - names of our own
         f" hive_partitioning = true, hive_types = {{'{DAY}': DATE}})"

@@ -8,7 +8,7 @@ Source: spec §4.7; `aftersend.model.logline`.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -70,6 +70,17 @@ class Lines:
 
     valid: pa.Table
     rejected: pa.Table
+    _starts: npt.NDArray[np.int32]
+    _bytes: "pa.Array[Any]"
+
+    def reject(self, byte_at: npt.NDArray[np.int64], reasons: "pa.Array[Any]") -> pa.Table:
+        """Describe lines that begin at `byte_at` as rejected: columns `REJECTED`."""
+        rows = self._bytes.take(self.row_index(byte_at))
+        return _rejected(pa.array(byte_at), reasons, rows)
+
+    def row_index(self, byte_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Tell the how-many-th lines, from 0, begin at `byte_at`."""
+        return np.searchsorted(self._starts, byte_at)
 
 
 def parse(raw: bytes) -> Lines:
@@ -78,12 +89,10 @@ def parse(raw: bytes) -> Lines:
     Limits: `RAW_BYTES_MAX`.
     """
     assert len(raw) <= RAW_BYTES_MAX, "who calls bounds what is read at once"
-    if not raw:
-        return Lines(VALID.empty_table(), REJECTED.empty_table())
-    has_end = raw.endswith(b"\n")
+    has_end = not raw or raw.endswith(b"\n")
     starts, lines = _lines(raw if has_end else raw + b"\n")
     lengths = np.diff(starts)
-    lengths[-1] -= not has_end
+    lengths[-1:] -= not has_end
     table = pa.table({"byte_at": starts[:-1].astype(np.int64), "length": lengths, "bytes": lines})
     has_shape = pc.and_(_match(lines), pc.less_equal(table["length"], logline.LINE_BYTES_MAX))
     misshapen = table.filter(pc.invert(has_shape))
@@ -92,12 +101,15 @@ def parse(raw: bytes) -> Lines:
     impossible = split.filter(pc.invert(is_valid))
     if impossible.num_rows:
         split = split.filter(is_valid)
-    rejected = pa.concat_tables(
-        (_misshapen(misshapen), _impossible(impossible, starts=starts, lines=lines))
-    )
     if b"\\" in raw:
         split = _unescaped(split)
-    return Lines(split.cast(VALID), rejected.sort_by("byte_at"))
+    parsed = Lines(split.cast(VALID), _misshapen(misshapen), starts, lines)
+    if not impossible.num_rows:
+        return parsed
+    reasons = pc.if_else(pc.is_valid(impossible["at"]), "number", "time")
+    more = parsed.reject(impossible["byte_at"].to_numpy(), reasons)
+    rejected = pa.concat_tables((parsed.rejected, more)).sort_by("byte_at")
+    return replace(parsed, rejected=rejected)
 
 
 def _lines(raw: bytes) -> tuple[npt.NDArray[np.int32], "pa.Array[Any]"]:
@@ -108,7 +120,9 @@ def _lines(raw: bytes) -> tuple[npt.NDArray[np.int32], "pa.Array[Any]"]:
         np.flatnonzero(data[at : at + _PIECE_BYTES] == _NEWLINE) + at
         for at in range(0, len(data), _PIECE_BYTES)
     ]
-    starts = np.concatenate(([0], *(piece + 1 for piece in ends))).astype(np.int32)
+    starts = np.concatenate([np.zeros(1, np.int64), *(piece + 1 for piece in ends)]).astype(
+        np.int32
+    )
     buffers = [None, pa.py_buffer(starts.data), pa.py_buffer(raw)]
     return starts, pa.Array.from_buffers(pa.binary(), len(starts) - 1, buffers)
 
@@ -148,14 +162,6 @@ def _misshapen(lines: pa.Table) -> pa.Table:
         "shape",
     )
     return _rejected(lines["byte_at"], reasons, lines["bytes"])
-
-
-def _impossible(
-    split: pa.Table, *, starts: npt.NDArray[np.int32], lines: "pa.Array[Any]"
-) -> pa.Table:
-    reasons = pc.if_else(pc.is_valid(split["at"]), "number", "time")
-    rows = np.searchsorted(starts, split["byte_at"].to_numpy())
-    return _rejected(split["byte_at"], reasons, lines.take(rows))
 
 
 def _rejected(byte_at: Any, reasons: Any, lines: Any) -> pa.Table:

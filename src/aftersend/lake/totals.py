@@ -1,0 +1,106 @@
+"""The totals that consolidation keeps, all from one reading of the hits.
+
+Source: spec §1.10, §5 (step 2), §7.2; architecture D8.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import ibis
+
+from aftersend.lake import duckdb
+from aftersend.lake.counted_log import counted_log
+from aftersend.lake.hits import hits
+from aftersend.lake.measure import aggregate
+from aftersend.lake.table import Lake
+from aftersend.model.ids import DeliveryId
+
+__all__ = ["Periods", "Totals", "delivery_ids", "totals"]
+
+_NEEDED: Final = (
+    "delivery_id",
+    "message_id",
+    "url_id",
+    "url_type",
+    "source_id",
+    "domain",
+    "at",
+    "counted",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How long, in seconds, opens are repeats, and how long one bucket of statistics is."""
+
+    dedup_open_s: int
+    bucket_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of hits as rows by column name.
+
+    Shape: `deliveries` one row per delivery with hits, one column per measure; `domains` likewise
+        per delivery and email domain; `buckets` one row per delivery, URL and `start` of a period
+        (aware, UTC) with `total_clicks`, the hits that count.
+    """
+
+    deliveries: list[dict[str, Any]]
+    domains: list[dict[str, Any]]
+    buckets: list[dict[str, Any]]
+
+
+def totals(
+    lake: Lake,
+    periods: Periods,
+    *,
+    deliveries: Collection[DeliveryId] | None,
+    temporary: Path | None = None,
+) -> Totals:
+    """Count the hits of some `deliveries` (none named: all).
+
+    What does not fit into memory goes to the folder `temporary`.
+    """
+    connection = duckdb.connect(temporary=temporary)
+    try:
+        log = hits(connection, lake, deliveries=deliveries)
+        log = counted_log(log, dedup_open_period_s=periods.dedup_open_s).select(_NEEDED)
+        counted = connection.create_table("counted", log, temp=True)
+        return Totals(
+            deliveries=_rows(aggregate(counted)),
+            domains=_rows(aggregate(counted, by=("delivery_id", "domain"))),
+            buckets=_bucket_rows(counted, periods.bucket_s),
+        )
+    finally:
+        connection.disconnect()
+
+
+def delivery_ids(lake: Lake) -> set[DeliveryId]:
+    """List all deliveries that have hits."""
+    connection = duckdb.connect()
+    try:
+        rows = _rows(hits(connection, lake).select("delivery_id").distinct())
+        return {DeliveryId(row["delivery_id"]) for row in rows}
+    finally:
+        connection.disconnect()
+
+
+def _bucket_rows(counted: ibis.Table, bucket_s: int) -> list[dict[str, Any]]:
+    kept = counted.filter(counted.counted)
+    # Engines differ in whether these seconds have a fraction; the remainder takes it away.
+    seconds = kept.at.epoch_seconds()
+    kept = kept.mutate(start=seconds - seconds % bucket_s)
+    buckets = kept.group_by("delivery_id", "url_id", "start").aggregate(total_clicks=kept.count())
+    rows = _rows(buckets)
+    for row in rows:
+        row["start"] = datetime.fromtimestamp(row["start"], UTC)
+    return rows
+
+
+def _rows(table: ibis.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pyarrow().to_pylist()
+    return rows

@@ -1,0 +1,49 @@
+"""What the steps of the Tracking workflow are given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aftersend.database.engine import Database
+from aftersend.lake.table import Lake
+from aftersend.platform.clock import Clock
+from aftersend.settings import TrackingSettings
+from aftersend.tracking.source import Source
+
+__all__ = ["POINTS", "Context"]
+
+POINTS: Final = (
+    "download:begun",
+    "download:kept",
+    "load:begun",
+    "load:rejected",
+    "load:agents",
+    "load:appended",
+    "load:acknowledged",
+    "load:removed",
+    "consolidate:begun",
+    "consolidate:counted",
+    "consolidate:replaced",
+)
+"""The moments between two lasting effects of a run, by name; a run may end at any of them."""
+
+
+def _pass(_point: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a run works with; `inbox` is a folder of its own.
+
+    `passing` is called with each of `POINTS` that a run comes through; what it raises ends the run.
+    """
+
+    database: Database
+    lake: Lake
+    sources: Sequence[Source]
+    inbox: Path
+    clock: Clock
+    settings: TrackingSettings
+    passing: Callable[[str], None] = _pass

@@ -1,0 +1,99 @@
+"""Step 1: bring new lines from every tracking server into the inbox.
+
+A server that cannot be reached is reported, the others go on. What is in the inbox is asked for
+no more: the next question begins behind its last line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from aftersend.errors import AftersendError
+from aftersend.model.run import StepReport
+from aftersend.tracking import inbox
+from aftersend.tracking.context import Context
+from aftersend.tracking.source import Chunk, Source
+
+__all__ = ["download"]
+
+FILE_BYTES_MAX: Final = 32 * 1024 * 1024
+BYTES_MAX: Final = 4 * 1024 * 1024 * 1024
+"""How much one run takes from one server; the rest is for the next one."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Lines that follow each other in one segment, collected to fill a file."""
+
+    first: int
+    last: int
+    segment: str
+    offset: int
+    data: bytearray
+
+    def takes(self, chunk: Chunk, *, lines_max: int) -> bool:
+        return (
+            self.segment == chunk.segment
+            and self.offset + len(self.data) == chunk.offset
+            and len(self.data) + len(chunk.data) <= FILE_BYTES_MAX
+            and chunk.last - self.first < lines_max
+        )
+
+
+def download(context: Context) -> StepReport:
+    """Copy the lines behind the pointer of each server into the inbox."""
+    context.passing("download:begun")
+    count, failures = 0, []
+    for source in context.sources:
+        try:
+            for stretch in _stretches(context, source):
+                _keep(context, source, stretch)
+                count += len(stretch.data)
+        except AftersendError as error:
+            failures.append(str(error))
+    text = f"Downloaded {count:,} bytes of lines from {len(context.sources)} tracking servers."
+    return StepReport(" ".join([text, *failures]), is_warning=bool(failures))
+
+
+def _stretches(context: Context, source: Source) -> Iterator[_Stretch]:
+    inbox.tidy(context.inbox, source.server)
+    waiting = inbox.pending(context.inbox, source.server)
+    after = max([context.lake.pointer(source.server), *(file.last for file in waiting)])
+    count = 0
+    stretch: _Stretch | None = None
+    failure: AftersendError | None = None
+    while count < BYTES_MAX:
+        try:
+            chunk = source.read(after)
+        except AftersendError as error:
+            # What came before is good.
+            failure = error
+            break
+        if chunk is None:
+            break
+        assert chunk.last > after, "sources give lines behind the number they were asked for"
+        if stretch and not stretch.takes(chunk, lines_max=context.settings.load_lines_max):
+            yield stretch
+            stretch = None
+        if stretch is None:
+            stretch = _Stretch(after + 1, after, chunk.segment, chunk.offset, bytearray())
+        stretch.data += chunk.data
+        stretch.last = after = chunk.last
+        count += len(chunk.data)
+    if stretch is not None:
+        yield stretch
+    if failure is not None:
+        raise failure
+
+
+def _keep(context: Context, source: Source, stretch: _Stretch) -> None:
+    inbox.keep(
+        context.inbox,
+        source.server,
+        bytes(stretch.data),
+        first=stretch.first,
+        last=stretch.last,
+        segment=stretch.segment,
+        offset=stretch.offset,
+    )
+    context.passing("download:kept")
