@@ -11,7 +11,8 @@
     │   ├── InvalidSettings     aftersend.toml cannot be used
     │   └── NotFound            no such delivery, recipient, workflow …
     ├── Transient               the world is wrong for now: try again, with patience
-    │   └── Busy                somebody else is doing this very thing
+    │   ├── Busy                somebody else is doing this very thing
+    │   └── ConnectionLost      a mail server went away in the middle of a message
     └── Corruption              stored bytes contradict themselves: stop, keep the bytes, tell a person
 
 A constructor takes context; the sentence for people is made here. A bug of ours is an `assert`.
@@ -20,6 +21,7 @@ A constructor takes context; the sentence for people is made here. A bug of ours
 __all__ = [
     "AftersendError",
     "Busy",
+    "ConnectionLost",
     "Corruption",
     "InvalidCatalogue",
     "InvalidContent",
@@ -129,6 +131,13 @@ class Busy(Transient):
     """Somebody else is doing this very thing.
 
     Wait until they are done.
+    """
+
+
+class ConnectionLost(Transient):
+    """A mail server went away in the middle of a message.
+
+    Connect again and send that message again.
     """
 
 

@@ -127,13 +127,16 @@ def add(connection: Connection, new: NewDelivery, *, at: datetime) -> DeliveryId
     return delivery_id
 
 
-def get(connection: Connection, delivery_id: DeliveryId) -> Delivery:
-    """Give one delivery.
+def get(connection: Connection, delivery_id: DeliveryId, *, is_held: bool = False) -> Delivery:
+    """Give one delivery; when `is_held`, nobody else changes it before the transaction ends.
 
     Raises:
         NotFound: there is none with this id.
     """
-    row = connection.execute(select(delivery).where(delivery.c.id == delivery_id)).one_or_none()
+    query = select(delivery).where(delivery.c.id == delivery_id)
+    if is_held:
+        query = query.with_for_update()
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("delivery", delivery_id)
     return _delivery(row)

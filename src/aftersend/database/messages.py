@@ -27,6 +27,7 @@ __all__ = [
     "by_id",
     "candidates",
     "counts",
+    "first_addressees",
     "forget",
     "of_address",
     "page",
@@ -258,13 +259,30 @@ def addressees(connection: Connection, ids: Sequence[MessageId]) -> list[Address
     return [found[number] for number in ids]
 
 
+def first_addressees(
+    connection: Connection, delivery_id: DeliveryId, *, limit: int
+) -> list[Addressee]:
+    """Give the first recipients of a delivery, seed addresses left out."""
+    query = (
+        select(message.c.id)
+        .where(message.c.delivery_id == delivery_id, message.c.is_seed.is_(False))
+        .order_by(message.c.id)
+        .limit(limit)
+    )
+    ids = [MessageId(number) for number in connection.execute(query).scalars()]
+    return addressees(connection, ids)
+
+
 def store_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Write down how sending some messages ended; doing it twice is doing it once."""
+    """Write down how sending some messages ended.
+
+    Doing it twice is doing it once: what has come of a message since then stays.
+    """
     if not outcomes:
         return
     statement = (
         update(message)
-        .where(message.c.id == bindparam("_id"))
+        .where(message.c.id == bindparam("_id"), message.c.status == MessageStatus.PENDING)
         .values(
             status=bindparam("_status"),
             event_at=bindparam("_at"),

@@ -1,0 +1,29 @@
+"""What preparing, publishing and sending a delivery stand on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aftersend.content import Addresses
+from aftersend.database.engine import Database
+from aftersend.model.token import KeyRing
+from aftersend.platform.clock import Clock
+
+__all__ = ["PostOffice"]
+
+
+@dataclass(frozen=True, slots=True)
+class PostOffice:
+    """The instance as seen from a delivery.
+
+    `catalogue` is the folder of catalogue files, `sending` that of sends under way; `password` is
+    what tracking servers ask for. `message_id_domain` None means the sender's.
+    """
+
+    database: Database
+    clock: Clock
+    keys: KeyRing
+    addresses: Addresses
+    catalogue: Path
+    sending: Path
+    password: str
+    message_id_domain: str | None = None

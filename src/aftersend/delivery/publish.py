@@ -1,0 +1,131 @@
+"""Telling tracking servers where the links of a delivery lead.
+
+The local folder always gets the catalogue: a tracking server on this machine reads it there, even
+one that starts later. Registered tracking servers get it over HTTP. One that could not take it is
+remembered in ``sending/unpublished`` as a file ``<server>.<delivery>`` until it has, see `retry`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from aftersend.content import Template
+from aftersend.database import tracking_servers
+from aftersend.database.tracking_servers import TrackingServer
+from aftersend.delivery.office import PostOffice
+from aftersend.model.catalogue import Catalogue, encode, file_name
+from aftersend.model.ids import DeliveryId, ServerId
+from aftersend.platform.files import make_directory, sync_directory, write_atomic
+
+__all__ = ["Missed", "Publication", "publish", "retry"]
+
+_TIMEOUT_S: Final = 10.0
+_UNPUBLISHED: Final = "unpublished"
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A tracking server that does not have a catalogue, and why."""
+
+    server_id: ServerId
+    delivery_id: DeliveryId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Which registered tracking servers have the catalogue now."""
+
+    reached: Sequence[ServerId]
+    missed: Sequence[Missed]
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether links work: a server has the catalogue, or only the local one is used."""
+        return bool(self.reached) or not self.missed
+
+
+def publish(office: PostOffice, template: Template) -> Publication:
+    """Bring the catalogue of a delivery to every tracking server.
+
+    Raises:
+        OSError: the local folder cannot be written.
+    """
+    catalogue = Catalogue(
+        delivery_id=template.delivery_id,
+        published_at=office.clock.now(),
+        urls=template.urls,
+    )
+    data = encode(catalogue)
+    write_atomic(office.catalogue / file_name(template.delivery_id), data)
+    with office.database.read() as connection:
+        servers = tracking_servers.every(connection)
+    return _bring(office, [(server, template.delivery_id, data) for server in servers])
+
+
+def retry(office: PostOffice) -> Publication:
+    """Bring catalogues to the servers that could not take them before.
+
+    Raises:
+        OSError: the local folder cannot be read.
+    """
+    directory = office.sending / _UNPUBLISHED
+    if not directory.is_dir():
+        return Publication((), ())
+    with office.database.read() as connection:
+        servers = {server.id: server for server in tracking_servers.every(connection)}
+    parcels = []
+    for path in sorted(directory.iterdir()):
+        server_id, _, number = path.name.partition(".")
+        if not number.isdigit():
+            continue  # half-written, under a name of its own
+        delivery_id = DeliveryId(int(number))
+        catalogue = office.catalogue / file_name(delivery_id)
+        server = servers.get(ServerId(server_id))
+        if server is None or not catalogue.exists():
+            path.unlink()  # the server or the delivery is gone
+        else:
+            parcels.append((server, delivery_id, catalogue.read_bytes()))
+    return _bring(office, parcels)
+
+
+def _bring(
+    office: PostOffice, parcels: Sequence[tuple[TrackingServer, DeliveryId, bytes]]
+) -> Publication:
+    reached: list[ServerId] = []
+    missed: list[Missed] = []
+    if not parcels:
+        return Publication(reached, missed)
+    headers = {"Authorization": f"Bearer {office.password}", "Content-Type": "application/json"}
+    with httpx.Client(headers=headers, timeout=_TIMEOUT_S) as client:
+        for server, delivery_id, data in parcels:
+            reason = _put(client, f"{server.internal_url}/catalogue/{delivery_id}", data)
+            _remember(office, server.id, delivery_id, is_missed=bool(reason))
+            if reason:
+                missed.append(Missed(server.id, delivery_id, reason))
+            else:
+                reached.append(server.id)
+    return Publication(reached, missed)
+
+
+def _put(client: httpx.Client, url: str, data: bytes) -> str:
+    try:
+        response = client.put(url, content=data)
+    except httpx.HTTPError as error:
+        return f"it does not answer ({error})"
+    return "" if response.is_success else f"it answered {response.status_code}"
+
+
+def _remember(
+    office: PostOffice, server_id: ServerId, delivery_id: DeliveryId, *, is_missed: bool
+) -> None:
+    directory = office.sending / _UNPUBLISHED
+    path = directory / f"{server_id}.{delivery_id}"
+    if is_missed:
+        make_directory(directory)
+        write_atomic(path, b"")
+    elif path.exists():
+        path.unlink()
+        sync_directory(directory)
