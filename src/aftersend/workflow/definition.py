@@ -22,10 +22,11 @@ __all__ = ["SCHEDULER", "Definition", "Step", "register"]
 SCHEDULER: Final = "scheduler"
 """The activity that journal lines about the schedule belong to."""
 
-ContextT = TypeVar("ContextT", contravariant=True)
+StepT = TypeVar("StepT", contravariant=True)
+ContextT = TypeVar("ContextT")
 
 
-class Step(Protocol[ContextT]):
+class Step(Protocol[StepT]):
     """One activity of a workflow."""
 
     @property
@@ -39,7 +40,7 @@ class Step(Protocol[ContextT]):
         ...
 
     @property
-    def do(self) -> Callable[[ContextT], StepReport]:
+    def do(self) -> Callable[[StepT], StepReport]:
         """Give what does it; doing it again does no harm."""
         ...
 
@@ -49,6 +50,8 @@ class Definition(Generic[ContextT]):
     """A workflow: its steps are done in order; `schedule` is cron text in UTC.
 
     `lease_s`: seconds after which a run whose machine fell silent no longer stops others.
+    `guard` gives a context whose steps call a function before each lasting effect; the function
+    raises once another run has taken over. Without it, that is looked at between steps only.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Definition(Generic[ContextT]):
     schedule: str
     steps: Sequence[Step[ContextT]]
     lease_s: float = 300
+    guard: Callable[[ContextT, Callable[[], None]], ContextT] | None = None
 
 
 def register(database: Database, definitions: Sequence[Definition[Any]], *, clock: Clock) -> None:

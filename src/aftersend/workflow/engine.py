@@ -123,6 +123,8 @@ def run(
     counts, activity = Counts(), RUN
     try:
         with begun.lease.kept():
+            if definition.guard is not None:
+                context = definition.guard(context, begun.lease.renew)
             for step in definition.steps:
                 activity = step.name
                 counts += _do(begun, step, context)

@@ -6,6 +6,7 @@ run, not by one each.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final, Generic, TypeVar
@@ -44,7 +45,7 @@ def due(database: Database, clock: Clock) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Scheduler(Generic[ContextT]):
-    """Runs what is due; `context` makes what the steps of one run need.
+    """Runs what is due; `context` gives what the steps of one run need, for its length.
 
     Limits: what could not begin, because another process runs it or something is away, is tried
         again after 10 seconds.
@@ -52,7 +53,7 @@ class Scheduler(Generic[ContextT]):
 
     database: Database
     definitions: Sequence[Definition[ContextT]]
-    context: Callable[[], ContextT]
+    context: Callable[[], AbstractContextManager[ContextT]]
     clock: Clock
     owner: Owner
     _not_before: dict[str, float] = field(default_factory=dict)
@@ -83,13 +84,14 @@ class Scheduler(Generic[ContextT]):
 
     def _run(self, definition: Definition[ContextT]) -> RunResult | None:
         try:
-            return engine.run(
-                self.database,
-                definition,
-                context=self.context(),
-                clock=self.clock,
-                owner=self.owner,
-            )
+            with self.context() as context:
+                return engine.run(
+                    self.database,
+                    definition,
+                    context=context,
+                    clock=self.clock,
+                    owner=self.owner,
+                )
         except AftersendError as error:
             logger("scheduler").info("not run", workflow=definition.name, why=str(error))
         except Exception:  # noqa: BLE001 - the edge: other workflows go on

@@ -1,6 +1,7 @@
 """Running workflows when they are due."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Event, Thread
 
@@ -45,6 +46,10 @@ def jobs(database: Database, clock: ManualClock) -> _Jobs:
     return _jobs(database, clock, hours, lambda: hours.append(f"{clock.now():%d %H:%M}"))
 
 
+def _no_context() -> AbstractContextManager[list[str]]:
+    return nullcontext([])
+
+
 def _jobs(
     database: Database, clock: ManualClock, hours: list[str], note: Callable[[], None]
 ) -> _Jobs:
@@ -54,7 +59,7 @@ def _jobs(
 
     definition = Definition("tracking", "Tracking", "0 * * * *", [_Step(do)])
     register(database, [definition], clock=clock)
-    scheduler = Scheduler(database, [definition], list[str], clock, Owner.current())
+    scheduler = Scheduler(database, [definition], _no_context, clock, Owner.current())
     return _Jobs(scheduler, clock, hours)
 
 
@@ -128,7 +133,7 @@ def test_what_could_not_begin_is_tried_again_after_a_while(
     jobs = _jobs(database, clock, [], lambda: None)
     asked: list[int] = []
 
-    def context() -> list[str]:
+    def context() -> AbstractContextManager[list[str]]:
         asked.append(int(clock.now().timestamp()) % 3600)
         raise Transient("The lake is away.")
 
