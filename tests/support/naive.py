@@ -1,0 +1,161 @@
+"""Figures from hits, the slow and plain way: one hit after the other, no engine.
+
+What the expressions of the lake give must be what stands here.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from aftersend.lake.schema import TRACKING_LOG
+
+__all__ = ["START", "NaiveHit", "buckets", "classify", "hit_lists", "keys", "measures", "table"]
+
+START = datetime(2026, 1, 2, 23, 58, tzinfo=UTC)
+"""Two minutes before midnight, so that hits of one message lie on two days."""
+
+MESSAGES = {number: 1 + number % 3 for number in range(1, 10)}
+"""Messages of three deliveries; the recipient of message n is 100 + n; message 3 is a seed's."""
+SEED = 3
+URL_TYPES = {1: 2, 2: 1, 3: 1, 4: 3, 5: 6, 6: 4}
+"""The open, two links, the opt-out, the mirror page and a web page."""
+
+
+@dataclass(frozen=True, slots=True)
+class NaiveHit:
+    """One hit; what is not here follows from the message and the link."""
+
+    log_id: str
+    at: datetime
+    message_id: int
+    url_id: int
+    source_id: str = ""
+    flags: str = "0"
+
+    @property
+    def delivery_id(self) -> int:
+        """Tell the delivery of the message."""
+        return MESSAGES[self.message_id]
+
+    @property
+    def domain(self) -> str:
+        """Tell the email domain of the message: odd and even ones."""
+        return f"example{self.message_id % 2}.com"
+
+    @property
+    def url_type(self) -> int:
+        """Tell the type of the link."""
+        return URL_TYPES[self.url_id]
+
+
+def classify(hits: Iterable[NaiveHit], period_s: int = 60) -> Mapping[str, tuple[str, str, bool]]:
+    """Tell verdict, rule and whether it counts, by log id."""
+    result = {}
+    last_open: dict[int, datetime] = {}
+    for hit in sorted(hits, key=lambda hit: (hit.at, hit.log_id)):
+        if "h" in hit.flags:
+            result[hit.log_id] = ("machine", "head", False)
+        elif "u" in hit.flags:
+            result[hit.log_id] = ("suspect", "unverified", False)
+        elif hit.message_id == SEED:
+            result[hit.log_id] = ("human", "seed", False)
+        elif hit.url_type == 2 and (
+            hit.message_id in last_open
+            and (hit.at - last_open[hit.message_id]).total_seconds() < period_s
+        ):
+            result[hit.log_id] = ("repeat", "open-repeat", False)
+        else:
+            result[hit.log_id] = ("human", "", True)
+        if hit.url_type == 2 and result[hit.log_id][1] in ("", "open-repeat"):
+            last_open[hit.message_id] = hit.at
+    return result
+
+
+def keys(hits: Iterable[NaiveHit], measure: str) -> list[object]:
+    """List what a measure counts among hits that count: one entry a hit, or a key once."""
+    pick: Mapping[str, tuple[Callable[[NaiveHit], bool], Callable[[NaiveHit], object]]] = {
+        "recipient_open": (lambda _: True, lambda hit: hit.message_id),
+        "total_recipient_open": (lambda hit: hit.url_id == 1, lambda hit: hit.log_id),
+        "recipient_click": (lambda hit: hit.url_type == 1, lambda hit: hit.message_id),
+        "person_click": (
+            lambda hit: hit.url_type == 1,
+            lambda hit: hit.source_id or ("message", hit.message_id),
+        ),
+        "total_recipient_click": (lambda hit: hit.url_type == 1, lambda hit: hit.log_id),
+        "opt_out": (lambda hit: hit.url_type == 3, lambda hit: hit.log_id),
+        "mirror_page": (lambda hit: hit.url_type == 6, lambda hit: hit.log_id),
+    }
+    has, key = pick[measure]
+    return list(dict.fromkeys(key(hit) for hit in hits if has(hit)))
+
+
+def measures(hits: Sequence[NaiveHit], names: Iterable[str]) -> Mapping[str, int]:
+    """Compute measures of hits, of which those count that `classify` says."""
+    verdicts = classify(hits)
+    counted = [hit for hit in hits if verdicts[hit.log_id][2]]
+    return {name: len(keys(counted, name)) for name in names}
+
+
+def buckets(hits: Sequence[NaiveHit], period_s: int) -> Mapping[tuple[int, int, datetime], int]:
+    """Count the hits that count by delivery, link and start of a period."""
+    verdicts = classify(hits)
+    result: dict[tuple[int, int, datetime], int] = {}
+    for hit in hits:
+        if verdicts[hit.log_id][2]:
+            past = hit.at.timestamp() % period_s
+            start = (hit.at - timedelta(seconds=past)).replace(microsecond=0)
+            key = (hit.delivery_id, hit.url_id, start)
+            result[key] = result.get(key, 0) + 1
+    return result
+
+
+def table(hits: Sequence[NaiveHit]) -> pa.Table:
+    """Give hits as rows of the lake."""
+    rows = [
+        {
+            "log_id": hit.log_id,
+            "at": hit.at,
+            "day": hit.at.date(),
+            "delivery_id": hit.delivery_id,
+            "message_id": hit.message_id,
+            "recipient_id": 100 + hit.message_id,
+            "url_id": hit.url_id,
+            "url_type": hit.url_type,
+            "part": "h",
+            "source_id": hit.source_id,
+            "flags": hit.flags,
+            "domain": hit.domain,
+            "is_seed": hit.message_id == SEED,
+            "agent_id": 1,
+            "parameters": "",
+        }
+        for hit in hits
+    ]
+    return pa.Table.from_pylist(rows, schema=TRACKING_LOG)
+
+
+_gaps = st.sampled_from([0, 1, 29_999_999, 30_000_000, 59_999_999, 60_000_000, 60_000_001])
+
+
+@st.composite
+def hit_lists(draw: st.DrawFn) -> list[NaiveHit]:
+    """Make hits close to each other, in the order in which they came, which is not that of time."""
+    count = draw(st.integers(0, 40))
+    at, hits = START, []
+    for number in range(count):
+        at += timedelta(microseconds=draw(_gaps))
+        hits.append(
+            NaiveHit(
+                log_id=f"10x{number:016X}",
+                at=at,
+                message_id=draw(st.sampled_from(sorted(MESSAGES))),
+                url_id=draw(st.sampled_from([1, 1, 1, *URL_TYPES])),
+                source_id=draw(st.sampled_from(["", "", "browser-1", "browser-2"])),
+                flags=draw(st.sampled_from(["0", "0", "0", "h", "u", "x", "uh"])),
+            )
+        )
+    order = draw(st.permutations(range(count)))
+    return [hits[place] for place in order]
