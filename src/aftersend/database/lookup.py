@@ -9,8 +9,10 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Integer,
     any_,
     bindparam,
+    cast,
     func,
     select,
 )
@@ -22,13 +24,14 @@ __all__ = ["messages_by_id", "select_by_ids", "urls_by_id"]
 
 def messages_by_id(
     connection: Connection, ids: Collection[int]
-) -> Sequence[tuple[int, int, int, str, bool]]:
+) -> Sequence[tuple[int, int, int, str, int]]:
     """Give what a hit must know of its message.
 
-    Shape: one row per message there is: id, delivery id, recipient id, domain, is seed.
+    Shape: one row per message there is: id, delivery id, recipient id, domain, 1 for a seed.
     """
     table = message.c
-    columns = (table.id, table.delivery_id, table.recipient_id, table.domain, table.is_seed)
+    is_seed = cast(table.is_seed, Integer)
+    columns = (table.id, table.delivery_id, table.recipient_id, table.domain, is_seed)
     return select_by_ids(connection, columns, table.id, ids)
 
 

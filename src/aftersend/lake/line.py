@@ -83,7 +83,7 @@ class Lines:
         return np.searchsorted(self._starts, byte_at)
 
 
-def parse(raw: bytes) -> Lines:
+def parse(raw: bytes | bytearray) -> Lines:
     """Read whole lines; a last one without a line feed counts as a line.
 
     Limits: `RAW_BYTES_MAX`.
@@ -112,7 +112,7 @@ def parse(raw: bytes) -> Lines:
     return replace(parsed, rejected=rejected)
 
 
-def _lines(raw: bytes) -> tuple[npt.NDArray[np.int32], "pa.Array[Any]"]:
+def _lines(raw: bytes | bytearray) -> tuple[npt.NDArray[np.int32], "pa.Array[Any]"]:
     """Give where lines begin, and the end behind the last; and the lines over the same bytes."""
     data = np.frombuffer(raw, np.uint8)
     # In pieces that stay in the processor's cache.

@@ -47,14 +47,17 @@ class _Batch:
     """The bytes of some files, one behind the other; `starts` are their places, and the end."""
 
     files: Sequence[InboxFile]
-    raw: bytes
+    raw: bytearray
     starts: npt.NDArray[np.int64]
 
     @classmethod
     def read(cls, files: Sequence[InboxFile]) -> Self:
-        pieces = [file.path.read_bytes() for file in files]
-        starts = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
-        return cls(files, b"".join(pieces), starts)
+        starts = np.cumsum([0, *(file.path.stat().st_size for file in files)], dtype=np.int64)
+        raw = bytearray(int(starts[-1]))
+        for file, start, end in zip(files, starts, starts[1:], strict=False):
+            with file.path.open("rb") as stream:
+                stream.readinto(memoryview(raw)[start:end])
+        return cls(files, raw, starts)
 
     def file_index(self, byte_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return np.searchsorted(self.starts, byte_at, side="right") - 1
@@ -149,11 +152,11 @@ def _load_fresh(
     batch = _Batch.read(files)
     lines = parse(batch.raw)
     known = batch.bytes_at(context.lake.rejected_places(server, {file.segment for file in files}))
-    misshapen = lines.rejected.filter(_is_new(lines.rejected, known))
-    valid = lines.valid.filter(_is_new(lines.valid, known))
+    misshapen = _only(lines.rejected, _is_new(lines.rejected, known))
+    valid = _only(lines.valid, _is_new(lines.valid, known))
     is_in_range = batch.is_in_range(valid)
     is_new = ~(is_in_range & (valid["number"].to_numpy() <= pointer))
-    new = valid.filter(pa.array(is_new))
+    new = _only(valid, is_new)
     resolved = resolve(new, context.database, server=server, is_in_range=is_in_range[is_new])
     rejected = pa.concat_tables((misshapen, lines.reject(resolved.rejected_at, resolved.reasons)))
     _keep(context, server, batch, resolved=resolved, rejected=rejected)
@@ -207,8 +210,13 @@ def _acknowledge(context: Context, server: ServerId, number: int) -> list[str]:
     return []
 
 
-def _is_new(lines: pa.Table, known: npt.NDArray[np.int64]) -> "pa.Array[Any]":
-    return pa.array(~np.isin(lines["byte_at"].to_numpy(), known))
+def _is_new(lines: pa.Table, known: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    return ~np.isin(lines["byte_at"].to_numpy(), known)
+
+
+def _only(lines: pa.Table, is_wanted: npt.NDArray[np.bool_]) -> pa.Table:
+    # A filter copies everything, also when everything is wanted.
+    return lines if is_wanted.all() else lines.filter(pa.array(is_wanted))
 
 
 def _count_lines(file: InboxFile) -> int:

@@ -50,7 +50,7 @@ _MESSAGE: Final = pa.schema(
         pa.field("delivery_id", pa.int64()),
         pa.field("recipient_id", pa.int64()),
         pa.field("domain", pa.string()),
-        pa.field("is_seed", pa.bool_()),
+        pa.field("is_seed", pa.int8()),
     )
 )
 _URL: Final = pa.schema(
@@ -113,7 +113,7 @@ def resolve(
 def _hits(
     lines: pa.Table, messages: pa.Table, urls: pa.Table
 ) -> tuple[pa.Table, Mapping[int, str]]:
-    texts = lines["user_agent"].combine_chunks().dictionary_encode()
+    texts: Any = lines["user_agent"].dictionary_encode().combine_chunks()
     agents = {agent_id(text): text for text in map(str, texts.dictionary.to_pylist())}
     numbers = pa.array(list(agents), pa.int64())
     assert len(numbers) == len(texts.dictionary), "64 bits tell user agents apart"
@@ -130,7 +130,7 @@ def _hits(
         "source_id": lines["source_id"],
         "flags": lines["flags"],
         "domain": messages["domain"],
-        "is_seed": messages["is_seed"],
+        "is_seed": messages["is_seed"].cast(pa.bool_()),
         "agent_id": numbers.take(texts.indices),
         "address": pc.if_else(pc.equal(lines["address"], ""), None, lines["address"]),
         "amount": _extract(lines["parameters"], _AMOUNT).cast(pa.float64()),
@@ -150,7 +150,7 @@ def _found(rows: Sequence[Any], wanted: Any, schema: pa.Schema) -> pa.Table:
 
 
 def _distinct(column: Any) -> Sequence[int]:
-    ids: list[int] = np.unique(column.to_numpy()).tolist()
+    ids: list[int] = column.unique().to_pylist()
     return ids
 
 
