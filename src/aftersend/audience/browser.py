@@ -1,6 +1,7 @@
 """Browsers that load images and follow links up to the redirect, never beyond."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import httpx
 
@@ -28,7 +29,11 @@ class Browser:
         """Point at the tracking server `base_url`."""
         self._client = httpx.Client(base_url=base_url, timeout=30, follow_redirects=False)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Keep the connection for the length of a block."""
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
         """Close the connection."""
         self._client.close()
 

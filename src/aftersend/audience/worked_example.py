@@ -4,14 +4,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.client import FOUND, OK
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from aftersend.audience.browser import Browser, Visitor
 from aftersend.audience.letter import Letter
 from aftersend.platform.clock import ManualClock
 
-__all__ = ["HTML", "SUBJECT", "Expectation", "WorkedExample", "play", "worked_example"]
+__all__ = [
+    "DESTINATIONS",
+    "HTML",
+    "SUBJECT",
+    "Expectation",
+    "Played",
+    "WorkedExample",
+    "play",
+    "worked_example",
+]
 
 SUBJECT = "Three links for <%= recipient.first_name %>"
 HTML = """<!DOCTYPE html>
@@ -26,6 +36,13 @@ HTML = """<!DOCTYPE html>
 """
 
 _CLIENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+
+DESTINATIONS: Final = (
+    "https://www.example.com/one?a=1&b=2",
+    "https://www.example.com/two#part",
+    "https://www.example.com/three",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,14 @@ class WorkedExample:
     recipients: tuple[str, ...]
     events: tuple[Mapping[str, Any], ...]
     expected: tuple[Expectation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How many requests were answered, and how many redirects led where the author pointed."""
+
+    hits: int
+    redirects: int
 
 
 def worked_example() -> WorkedExample:
@@ -67,21 +92,24 @@ def play(
     *,
     clock: ManualClock,
     start: datetime,
-) -> int:
-    """Do what the example says at the minute it says; give the number of requests."""
+) -> Played:
+    """Do what the example says at the minute it says."""
     visitors: dict[str, Visitor] = {}
-    hits = 0
+    hits = redirects = 0
     for event in example.events:
         letter = letters[event["who"]]
         name = event["browser"]
         visitor = visitors.setdefault(name, _visitor(name))
         for turn in range(event.get("times", 1)):
             clock.set(start + timedelta(minutes=event["minute"], seconds=turn))
-            is_open = event["type"] == "open"
-            path = letter.images[0] if is_open else letter.links[turn % len(letter.links)]
-            browser.ask(visitor, path)
-            hits += 1
-    return hits
+            if event["type"] == "open":
+                hits += browser.ask(visitor, letter.images[0]).status_code == OK
+                continue
+            place = turn % len(letter.links)
+            answer = browser.ask(visitor, letter.links[place])
+            hits += answer.status_code == FOUND
+            redirects += answer.headers.get("Location") == DESTINATIONS[place]
+    return Played(hits, redirects)
 
 
 def _visitor(name: str) -> Visitor:

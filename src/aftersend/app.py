@@ -1,0 +1,371 @@
+"""The one place that builds and wires everything.
+
+An instance is a folder: `aftersend.toml` and `var/`. Time, randomness and files are made here and
+handed down as arguments.
+"""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aftersend import settings as settings_file
+from aftersend.database.engine import Database, migrate, open_engine
+from aftersend.errors import InvalidInput, InvalidSettings, NotFound
+from aftersend.model.ids import ServerId
+from aftersend.model.token import KeyRing
+from aftersend.platform.clock import Clock, SystemClock
+from aftersend.platform.entropy import Entropy, SystemEntropy
+from aftersend.platform.files import make_directory, write_atomic
+from aftersend.settings import Settings
+from aftersend.workflow.definition import Definition, register
+
+if TYPE_CHECKING:
+    from aftersend.content import Addresses
+    from aftersend.delivery.mail_server import MailServer
+    from aftersend.delivery.office import PostOffice
+    from aftersend.lake.table import Lake
+    from aftersend.model.ids import DeliveryId
+    from aftersend.tracking.steps import Context
+    from aftersend.web.services import Services
+    from aftersend.workflow.definition import Step
+    from aftersend.workflow.engine import RunResult
+    from aftersend.workflow.scheduler import Scheduler
+
+__all__ = [
+    "Instance",
+    "init",
+    "mail_server",
+    "open_instance",
+    "post_office",
+    "recompute",
+    "remember_addresses",
+    "run_workflow",
+    "scheduler",
+    "web_services",
+    "workflows",
+]
+
+_TEMPLATE: Final = """\
+# An Aftersend instance. Secrets live here: keep this file to yourself.
+
+[keys]
+# Keys of tracking tokens: new messages use the highest number. Add keys, never remove one:
+# links in mail already sent are verified with the key they were made with.
+1 = "{key}"
+
+[collector]
+# external_url = "https://t.example.com"    # public base of the links in messages
+password = "{password}"
+
+[web]
+# external_url = "https://mail.example.com"  # public base of mirror and unsubscription pages
+secret = "{secret}"
+
+[smtp]
+# host = "smtp.example.com"                  # without a host: the local sink of `aftersend up`
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An opened instance: its folder, settings, control plane, clock and randomness."""
+
+    directory: Path
+    settings: Settings
+    database: Database
+    clock: Clock
+    entropy: Entropy
+
+    @property
+    def var(self) -> Path:
+        """Give the folder of everything that changes."""
+        return self.directory / "var"
+
+    @property
+    def catalogue(self) -> Path:
+        """Give the folder of catalogue files."""
+        return self.var / "catalogue"
+
+    @property
+    def spool(self) -> Path:
+        """Give the folder that holds one spool a local tracking server."""
+        return self.var / "spool"
+
+    @property
+    def keys(self) -> KeyRing:
+        """Give the keys of tracking tokens."""
+        return _keys(self.settings)
+
+    @property
+    def redirect_url(self) -> str:
+        """Give the public base of tracked links."""
+        collector = self.settings.collector
+        known = collector.external_url or _read_addresses(self.directory).get("collector")
+        return known or f"http://{collector.host}:{collector.port}"
+
+    @property
+    def app_url(self) -> str:
+        """Give the public base of mirror and unsubscription pages."""
+        web = self.settings.web
+        known = web.external_url or _read_addresses(self.directory).get("app")
+        return known or f"http://{web.host}:{web.port}"
+
+    @property
+    def addresses(self) -> "Addresses":
+        """Give both public bases as the preparation of messages takes them."""
+        from aftersend.content import Addresses
+
+        return Addresses(redirect=self.redirect_url, app=self.app_url)
+
+    @property
+    def smtp_address(self) -> tuple[str, int]:
+        """Give the host and port that messages are handed to.
+
+        Raises:
+            InvalidSettings: none is set and no local sink was ever started.
+        """
+        smtp = self.settings.smtp
+        if smtp.host:
+            return smtp.host, smtp.port
+        sink = _read_addresses(self.directory).get("smtp")
+        if sink is None:
+            raise InvalidSettings(
+                "There is no mail server to send to: set smtp.host in aftersend.toml, or start the"
+                " local sink with `aftersend up --smtp-sink`."
+            )
+        host, _, port = sink.rpartition(":")
+        return host, int(port)
+
+    def lake(self) -> "Lake":
+        """Open the data plane; imported late, it is not needed for every command."""
+        from aftersend.lake.table import Lake
+
+        options = self.settings.lake
+        url = options.url or str(self.var / "lake")
+        return Lake.open(url, options=dict(options.options), clock=self.clock)
+
+
+def init(directory: Path, *, entropy: Entropy) -> None:
+    """Make an instance in the empty or missing folder `directory`, with secrets of its own.
+
+    Raises:
+        InvalidInput: there is one already, or the folder cannot be written.
+    """
+    file = directory / settings_file.FILE_NAME
+    if file.exists():
+        raise InvalidInput(f"{directory} is an instance already; it was left as it is.")
+    try:
+        make_directory(directory)
+        make_directory(directory / "var", mode=0o700)
+        text = _TEMPLATE.format(
+            key=entropy.bytes(32).hex(),
+            password=entropy.bytes(16).hex(),
+            secret=entropy.bytes(32).hex(),
+        )
+        write_atomic(file, text.encode(), mode=0o600)
+    except OSError as error:
+        raise InvalidInput(f"No instance can be made in {directory}: {error.strerror}.") from error
+
+
+def open_instance(
+    directory: Path, *, clock: Clock | None = None, entropy: Entropy | None = None
+) -> Instance:
+    """Open the instance in `directory` and bring its control plane up to date.
+
+    Raises:
+        InvalidSettings: there is none, or its settings or its database cannot be used.
+    """
+    directory = directory.absolute()
+    settings = settings_file.load(directory)
+    var = directory / "var"
+    for name in ("catalogue", "spool", "inbox", "outbox", "run", "sending", "sessions"):
+        make_directory(var / name)
+    url = settings.database.url or f"sqlite:///{var / 'aftersend.sqlite'}"
+    database = Database(open_engine(url))
+    migrate(database.engine)
+    opened = Instance(
+        directory=directory,
+        settings=settings,
+        database=database,
+        clock=clock or SystemClock(),
+        entropy=entropy or SystemEntropy(),
+    )
+    # Who it is and when it runs is enough here: its steps bring the whole data plane along.
+    register(database, [_tracking_workflow(settings, ())], clock=opened.clock)
+    return opened
+
+
+def remember_addresses(directory: Path, **addresses: str) -> None:
+    """Keep where the parts listen, so that other commands find them."""
+    known = {**_read_addresses(directory), **addresses}
+    path = directory / "var" / "run" / "addresses.json"
+    make_directory(path.parent)
+    write_atomic(path, json.dumps(known, indent=1).encode())
+
+
+def post_office(opened: Instance) -> "PostOffice":
+    """Give what preparing and sending deliveries stand on."""
+    from aftersend.delivery.office import PostOffice
+
+    return PostOffice(
+        database=opened.database,
+        clock=opened.clock,
+        keys=opened.keys,
+        addresses=opened.addresses,
+        catalogue=opened.catalogue,
+        sending=opened.var / "sending",
+        password=opened.settings.collector.password,
+        message_id_domain=opened.settings.delivery.message_id_domain,
+    )
+
+
+def mail_server(opened: Instance) -> "MailServer":
+    """Tell where messages are handed over.
+
+    Raises:
+        InvalidSettings: no server is set and no local sink was ever started.
+    """
+    from aftersend.delivery.mail_server import MailServer
+
+    host, port = opened.smtp_address
+    smtp = opened.settings.smtp
+    return MailServer(
+        host=host,
+        port=port,
+        user=smtp.user,
+        password=smtp.password,
+        is_tls=smtp.is_tls,
+        is_starttls=smtp.is_starttls,
+        connections=smtp.connections,
+        timeout_s=smtp.timeout_s,
+        name=socket.gethostname(),
+    )
+
+
+def web_services(opened: Instance) -> "Services":
+    """Give what the pages stand on."""
+    from aftersend.web.services import Services
+
+    return Services(
+        office=post_office(opened),
+        lake=opened.lake(),
+        settings=opened.settings,
+        entropy=opened.entropy,
+        sessions=opened.var / "sessions",
+        run_workflow=partial(run_workflow, opened),
+    )
+
+
+def scheduler(opened: Instance) -> "Scheduler[Context]":
+    """Give what runs workflows when they are due."""
+    from aftersend.workflow.owner import Owner
+    from aftersend.workflow.scheduler import Scheduler
+
+    return Scheduler(
+        database=opened.database,
+        definitions=workflows(opened),
+        context=partial(_context, opened),
+        clock=opened.clock,
+        owner=Owner.current(),
+    )
+
+
+def workflows(opened: Instance) -> Sequence["Definition[Context]"]:
+    """Declare the technical workflows of an instance (spec §9.2)."""
+    from aftersend.tracking.steps import STEPS
+
+    return [_tracking_workflow(opened.settings, STEPS)]
+
+
+def run_workflow(opened: Instance, name: str) -> "RunResult":
+    """Run a workflow now, though it is paused or not due.
+
+    Raises:
+        NotFound: there is none of this name.
+        Busy: it is being run.
+    """
+    from aftersend.workflow import engine
+    from aftersend.workflow.owner import Owner
+
+    for definition in workflows(opened):
+        if definition.name == name:
+            with _context(opened) as context:
+                return engine.run(
+                    opened.database,
+                    definition,
+                    context=context,
+                    clock=opened.clock,
+                    owner=Owner.current(),
+                    is_forced=True,
+                )
+    raise NotFound("workflow", name)
+
+
+def recompute(opened: Instance, deliveries: "Sequence[DeliveryId] | None") -> int:
+    """Compute the statistics of some deliveries anew (none named: all); tell how many."""
+    from aftersend.tracking import consolidate
+
+    with _context(opened) as context:
+        return consolidate.recompute(context, deliveries)
+
+
+@contextmanager
+def _context(opened: Instance) -> "Iterator[Context]":
+    """Give the Tracking workflow what it works with, for one run.
+
+    The spool of each tracking server that runs here is read as a folder, the others over HTTP.
+    """
+    from aftersend.database import tracking_servers
+    from aftersend.tracking.source import LocalSource, Source, http_source
+    from aftersend.tracking.steps import Context
+
+    tracking = opened.settings.tracking
+    lines_max = tracking.log_count_per_request
+    with opened.database.read() as connection:
+        remote = tracking_servers.every(connection)
+    elsewhere = {server.id for server in remote}
+    sources: list[Source] = [
+        LocalSource(ServerId(folder.name), folder, tracking.load_lines_max)
+        for folder in sorted(opened.spool.iterdir())
+        if folder.is_dir() and folder.name not in elsewhere
+    ]
+    password = opened.settings.collector.password
+    with ExitStack() as stack:
+        for server in remote:
+            source = http_source(
+                server.id, url=server.internal_url, password=password, lines_max=lines_max
+            )
+            sources.append(stack.enter_context(source))
+        yield Context(
+            database=opened.database,
+            lake=opened.lake(),
+            sources=sources,
+            inbox=opened.var / "inbox",
+            clock=opened.clock,
+            settings=tracking,
+        )
+
+
+def _tracking_workflow(
+    settings: Settings, steps: "Sequence[Step[Context]]"
+) -> "Definition[Context]":
+    tracking = settings.tracking
+    return Definition("tracking", "Tracking", tracking.schedule, steps, tracking.lease_s)
+
+
+def _keys(settings: Settings) -> KeyRing:
+    return KeyRing({number: bytes.fromhex(text) for number, text in settings.keys.items()})
+
+
+def _read_addresses(directory: Path) -> Mapping[str, str]:
+    path = directory / "var" / "run" / "addresses.json"
+    try:
+        addresses: Mapping[str, str] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return addresses

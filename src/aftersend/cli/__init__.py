@@ -1,0 +1,1 @@
+"""Commands: one module a group. They parse, call one function below, and print."""

@@ -1,0 +1,157 @@
+"""Tracking logs on the command line: the same options and formats for deliveries and recipients."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from aftersend.cli.output import print_json, print_table, say
+from aftersend.errors import InvalidInput
+from aftersend.model.enumeration import UrlType, Verdict
+
+if TYPE_CHECKING:
+    from aftersend.reports.log_query import LogPage, LogQuery, LogRow
+
+__all__ = [
+    "FormatOption",
+    "LimitOption",
+    "Listing",
+    "LogFormat",
+    "SinceOption",
+    "SortOption",
+    "TypeOption",
+    "UntilOption",
+    "VerdictOption",
+    "moment",
+    "show",
+]
+
+
+class LogFormat(StrEnum):
+    """How logs are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+TypeOption = Annotated[
+    str | None, typer.Option("--type", help="email_click, open, opt_out, mirror_page …")
+]
+VerdictOption = Annotated[Verdict | None, typer.Option("--verdict")]
+SinceOption = Annotated[str | None, typer.Option("--since", help="RFC 3339; without a zone: UTC")]
+UntilOption = Annotated[str | None, typer.Option("--until", help="before this moment")]
+SortOption = Annotated[
+    str, typer.Option("--sort", help="a column; a minus in front: the other way round")
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=0, help="0: all")]
+FormatOption = Annotated[LogFormat | None, typer.Option("--format")]
+
+_SHOWN: Final = ("at", "type", "label", "delivery", "recipient", "verdict", "rule")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a person asked for."""
+
+    type: str | None
+    verdict: Verdict | None
+    since: str | None
+    until: str | None
+    sort: str
+    limit: int
+    format: LogFormat
+
+    def query(self, *, dedup_open_period_s: int) -> "LogQuery":
+        """Give it as the reports take it; a time sorts newest first, everything else upwards.
+
+        Raises:
+            InvalidInput: a type, a moment or a column that is none.
+        """
+        from aftersend.reports.log_query import LogQuery
+
+        column = self.sort.removeprefix("-")
+        is_minus = self.sort.startswith("-")
+        return LogQuery(
+            type=_type(self.type),
+            verdict=self.verdict,
+            since=moment(self.since),
+            until=moment(self.until),
+            sort=column,
+            is_descending=(column == "at") != is_minus,
+            limit=self.limit or None,
+            dedup_open_period_s=dedup_open_period_s,
+        )
+
+
+def show(listing: Listing, page: "LogPage") -> None:
+    """Print a page of logs on standard output."""
+    if listing.format is LogFormat.TABLE:
+        rows = [[_shown(row, name) for name in _SHOWN] for row in page.rows]
+        print_table([name.replace("_", " ").capitalize() for name in _SHOWN], rows)
+        say(f"{len(page.rows):,} of {page.total:,} logs.")
+        return
+    from aftersend.reports.render import row_document
+
+    _PRINT[listing.format]([row_document(row) for row in page.rows])
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a moment; one without a zone is in UTC.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is no moment such as 2026-03-01T09:00:00Z.") from error
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _type(slug: str | None) -> UrlType | None:
+    if slug is None:
+        return None
+    wanted = slug.replace("-", "_").lower()
+    for kind in UrlType:
+        if kind.slug == wanted:
+            return kind
+    raise InvalidInput(f"{slug!r} is no type; choose {', '.join(kind.slug for kind in UrlType)}.")
+
+
+def _shown(row: "LogRow", name: str) -> object:
+    return row.type.label if name == "type" else getattr(row, name)
+
+
+def _print_csv(documents: Sequence[dict[str, Any]]) -> None:
+    from aftersend.reports.render import LOG_COLUMNS, rows_csv
+
+    sys.stdout.write(rows_csv(LOG_COLUMNS, [list(row.values()) for row in documents]))
+
+
+def _print_parquet(documents: Sequence[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from aftersend.reports.render import LOG_COLUMNS
+
+    if sys.stdout.isatty():
+        raise InvalidInput("Parquet is not for the screen: send it to a file with `> FILE`.")
+    types = {"at": pa.timestamp("us", tz="UTC"), "delivery_id": pa.int64()}
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in LOG_COLUMNS])
+    rows = [{**row, "at": datetime.fromisoformat(row["at"])} for row in documents]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sys.stdout.buffer)
+
+
+_PRINT: Final[dict[LogFormat, Callable[[Sequence[dict[str, Any]]], None]]] = {
+    LogFormat.CSV: _print_csv,
+    LogFormat.JSON: print_json,
+    LogFormat.PARQUET: _print_parquet,
+}

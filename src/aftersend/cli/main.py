@@ -1,0 +1,65 @@
+"""The root of all commands."""
+
+import os
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from aftersend.cli import (
+    delivery,
+    instance,
+    operator,
+    recipient,
+    rehearsal,
+    report,
+    run,
+    tracking,
+    workflow,
+)
+from aftersend.cli.output import INSTANCE_VARIABLE, InstanceOption
+
+__all__ = ["root"]
+
+root = typer.Typer(
+    name="aftersend",
+    help="Tells what happened to every message after it was sent.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(version("aftersend"))
+        raise typer.Exit
+
+
+@root.callback()
+def _root(
+    instance: InstanceOption = None,
+    is_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    del is_version  # acted on already
+    if instance is not None:
+        # Named before the command: the default of every command, and of processes it starts.
+        os.environ[INSTANCE_VARIABLE] = str(instance)
+
+
+for _group in (instance, run, rehearsal, report):
+    _group.register(root)
+for _name, _group in {
+    "recipient": recipient,
+    "delivery": delivery,
+    "workflow": workflow,
+    "tracking": tracking,
+    "operator": operator,
+}.items():
+    root.add_typer(_group.group, name=_name)

@@ -1,0 +1,115 @@
+"""What all commands share: finding the instance, printing for people or as JSON."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from aftersend.app import Instance
+
+__all__ = [
+    "INSTANCE_VARIABLE",
+    "InstanceOption",
+    "JsonOption",
+    "instance_directory",
+    "open_from",
+    "print_json",
+    "print_table",
+    "say",
+    "time_text",
+]
+
+INSTANCE_VARIABLE: Final = "AFTERSEND_INSTANCE"
+
+InstanceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--instance",
+        metavar="DIR",
+        help="Folder of the instance; else $AFTERSEND_INSTANCE, else ./instance.",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output.")
+]
+
+
+def instance_directory(option: Path | None) -> Path:
+    """Decide which instance is meant: the option, else the environment, else the default."""
+    return Path(option or os.environ.get(INSTANCE_VARIABLE) or "instance")
+
+
+def open_from(option: Path | None) -> "Instance":
+    """Open the instance that is meant.
+
+    Raises:
+        InvalidSettings: there is none there, or it cannot be used.
+    """
+    from aftersend.app import open_instance
+
+    return open_instance(instance_directory(option))
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on standard output, and nothing else there."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=_plain) + "\n")
+
+
+def say(text: str) -> None:
+    """Tell a person something on standard error, so that standard output stays clean."""
+    sys.stderr.write(f"{text}\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under headings for a person; wide values wrap."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name, is_number in zip(columns, _numeric(columns, rows), strict=True):
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    Console().print(table)
+
+
+def time_text(at: datetime | None) -> str | None:
+    """Spell a moment as RFC 3339 in UTC."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def _numeric(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
+    return [
+        bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        for index in range(len(columns))
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON spelling")

@@ -1,0 +1,93 @@
+"""Reports."""
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aftersend.cli.log import SinceOption, UntilOption, moment
+from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_table, say
+
+if TYPE_CHECKING:
+    from aftersend.reports.report import Report
+
+__all__ = ["register"]
+
+
+class ReportFormat(StrEnum):
+    """How reports are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class ReportName(StrEnum):
+    """The reports there are."""
+
+    TRACKING_INDICATORS = "tracking-indicators"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands of this module."""
+    root.command()(report)
+
+
+def report(
+    name: ReportName,
+    instance: InstanceOption = None,
+    delivery: Annotated[
+        list[int] | None, typer.Option("--delivery", metavar="ID", help="may be repeated")
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    is_all_hits: Annotated[
+        bool, typer.Option("--all-hits", help="Count machines, suspects and repeats, too.")
+    ] = False,
+    output: Annotated[ReportFormat | None, typer.Option("--format")] = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Compute a report for some deliveries, or for all that were sent."""
+    from aftersend.model.ids import DeliveryId
+    from aftersend.reports import render, tracking_indicators
+    from aftersend.reports.scope import Scope
+
+    del name  # there is one so far
+    opened = open_from(instance)
+    scope = Scope(
+        deliveries=[DeliveryId(number) for number in delivery] if delivery else None,
+        since=moment(since),
+        until=moment(until),
+        is_all_hits=is_all_hits,
+        dedup_open_period_s=opened.settings.tracking.dedup_open_period_s,
+    )
+    outcome = tracking_indicators.report(opened.database, opened.lake(), scope)
+    wanted = output or (ReportFormat.JSON if is_json else ReportFormat.TABLE)
+    if wanted is ReportFormat.JSON:
+        sys.stdout.write(render.to_json(outcome))
+    elif wanted is ReportFormat.CSV:
+        sys.stdout.write(render.to_csv(outcome))
+    else:
+        _print(outcome)
+
+
+def _print(outcome: "Report") -> None:
+    print_table(
+        ("Indicator", "Value", "Rate"),
+        [(one.label, one.value, _percent(one.rate)) for one in outcome.indicators.values()],
+    )
+    for table in outcome.tables.values():
+        say(table.label)
+        rows = [[row[name] for name in table.columns] for row in table.rows]
+        print_table(tuple(table.columns.values()), rows)
+    for note in outcome.notes:
+        say(note)
+    upto = (
+        "nothing collected yet" if outcome.as_of is None else f"{outcome.as_of:%Y-%m-%d %H:%M} UTC"
+    )
+    say(f"Data up to: {upto}.")
+
+
+def _percent(rate: float | None) -> str | None:
+    return None if rate is None else f"{rate:.2%}"

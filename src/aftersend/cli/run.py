@@ -1,0 +1,166 @@
+"""Starting servers: everything at once, only the app, or only a tracking server."""
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aftersend.cli.output import InstanceOption, instance_directory, say
+from aftersend.errors import Transient
+
+if TYPE_CHECKING:
+    from aftersend.app import Instance
+    from aftersend.platform.process import Supervisor
+
+__all__ = ["Wanted", "register", "run_until"]
+
+PortOption = Annotated[int | None, typer.Option("--port", min=1, max=65535)]
+_LOOK_SECONDS = 1.0
+_ASK_SECONDS = 0.1
+_START_SECONDS_MAX = 60.0
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands of this module."""
+    root.command()(up)
+    root.command()(serve)
+    root.command()(collector)
+
+
+def up(
+    instance: InstanceOption = None,
+    port: PortOption = None,
+    collector_port: Annotated[
+        int | None, typer.Option("--collector-port", min=1, max=65535)
+    ] = None,
+    has_sink: Annotated[
+        bool,
+        typer.Option("--smtp-sink", help="Add a local mail sink that fills var/outbox."),
+    ] = False,
+) -> None:
+    """Run the app, one tracking server and the scheduler until Ctrl-C."""
+    from aftersend.platform.process import stop_on_signals
+
+    stop = Event()
+    stop_on_signals(stop)
+    wanted = Wanted(instance_directory(instance), port, collector_port, has_sink)
+    run_until(stop, wanted, on_ready=_print_addresses)
+
+
+def serve(instance: InstanceOption = None, port: PortOption = None) -> None:
+    """Run only the app."""
+    from aftersend.app import open_instance, web_services
+    from aftersend.web.server import serve as serve_pages
+
+    opened = open_instance(instance_directory(instance))
+    web = opened.settings.web
+    serve_pages(web_services(opened), host=web.host, port=port or web.port)
+
+
+def collector(
+    instance: InstanceOption = None,
+    server_id: Annotated[str | None, typer.Option("--server-id", metavar="S")] = None,
+    port: PortOption = None,
+) -> None:
+    """Run only a tracking server; it needs no database."""
+    from aftersend import settings
+    from aftersend.app import collector_config
+    from aftersend.collector.server import serve as serve_collector
+
+    directory = instance_directory(instance)
+    serve_collector(
+        collector_config(directory, settings.load(directory), server_id=server_id, port=port)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to run, and where; a missing port is the one in the settings."""
+
+    directory: Path
+    port: int | None = None
+    collector_port: int | None = None
+    has_sink: bool = False
+
+
+def run_until(
+    stop: Event, wanted: Wanted, *, on_ready: "Callable[[Instance], None] | None" = None
+) -> None:
+    """Run everything until `stop` is set; `on_ready` is called once all parts answer.
+
+    Raises:
+        AftersendError: a part cannot start; the sentence says which and why.
+    """
+    from aftersend.app import open_instance, remember_addresses, scheduler
+
+    opened = open_instance(wanted.directory)
+    with ExitStack() as stack:
+        addresses = _addresses(opened, wanted)
+        if wanted.has_sink:
+            from aftersend.delivery import sink
+
+            smtp_port = stack.enter_context(sink.running(opened.var / "outbox"))
+            addresses["smtp"] = f"127.0.0.1:{smtp_port}"
+        remember_addresses(opened.directory, **addresses)
+        supervisor = _supervisor(opened, addresses)
+        stack.callback(supervisor.stop)
+        supervisor.start()
+        _wait_until_ready(supervisor, addresses, stop)
+        if on_ready is not None:
+            on_ready(opened)
+        jobs = scheduler(opened)
+        while not stop.wait(_LOOK_SECONDS):
+            supervisor.look_after()
+            jobs.run_pending()
+
+
+def _addresses(opened: "Instance", wanted: Wanted) -> dict[str, str]:
+    web, collector = opened.settings.web, opened.settings.collector
+    return {
+        "app": f"http://{web.host}:{wanted.port or web.port}",
+        "collector": f"http://{collector.host}:{wanted.collector_port or collector.port}",
+    }
+
+
+def _supervisor(opened: "Instance", addresses: Mapping[str, str]) -> "Supervisor":
+    from aftersend.platform.process import Supervisor
+
+    def command(name: str, part: str) -> list[str]:
+        port = addresses[part].rpartition(":")[2]
+        directory = str(opened.directory)
+        return [sys.executable, "-m", "aftersend", name, "--instance", directory, "--port", port]
+
+    return Supervisor(
+        {"collector": command("collector", "collector"), "app": command("serve", "app")},
+        opened.clock,
+    )
+
+
+def _wait_until_ready(supervisor: "Supervisor", addresses: Mapping[str, str], stop: Event) -> None:
+    import httpx
+
+    paths = {"collector": "/r/test", "app": "/health"}
+    waiting = set(paths)
+    for _ in range(int(_START_SECONDS_MAX / _ASK_SECONDS)):
+        for name in sorted(waiting):
+            if supervisor.has_ended(name):
+                raise Transient(f"The {name} could not start on {addresses[name]}; see above.")
+            try:
+                httpx.get(addresses[name] + paths[name], timeout=_LOOK_SECONDS).raise_for_status()
+            except httpx.HTTPError:
+                continue
+            waiting.discard(name)
+        if not waiting or stop.wait(_ASK_SECONDS):
+            return
+    raise Transient(f"The {' and the '.join(sorted(waiting))} did not answer in a minute.")
+
+
+def _print_addresses(opened: "Instance") -> None:
+    say(f"Pages            {opened.app_url}")
+    say(f"Tracking server  {opened.redirect_url}")
+    say("Stop with Ctrl-C.")
