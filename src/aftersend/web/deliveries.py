@@ -1,0 +1,148 @@
+"""Deliveries: the list, and the summary and delivery logs of one."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from litestar import Request, get
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect, Template
+
+from aftersend.database import deliveries, delivery_list, delivery_logs, figures, messages
+from aftersend.errors import NotFound
+from aftersend.model.enumeration import DeliveryState, MessageStatus, Part
+from aftersend.model.ids import NO_URL_ID, DeliveryId, MessageId
+from aftersend.model.token import Token, encode
+from aftersend.reports.scope import as_of
+from aftersend.web.listing import ROWS, Listing, Offset
+from aftersend.web.services import Given, Services
+from aftersend.web.template import page
+
+__all__ = ["HANDLERS", "SUCCESS"]
+
+SUCCESS: Final = "success"
+"""A status of the filter that stands for several: what the figure Success counts."""
+
+_STATUSES: Final = ((SUCCESS, "Success"), *((one.slug, one.label) for one in MessageStatus))
+
+
+@get("/", sync_to_thread=False)
+def show_home() -> Redirect:
+    """Begin with the deliveries."""
+    return Redirect("/deliveries")
+
+
+@get("/deliveries", sync_to_thread=True)
+def show_deliveries(
+    request: Request[Any, Any, Any],
+    services: Given[Services],
+    q: FromQuery[str] = "",
+    status: FromQuery[str] = "",
+    sort: FromQuery[str] = "",
+    offset: Offset = 0,
+) -> Template:
+    """List the deliveries."""
+    wanted = next((one for one in DeliveryState if one.slug == status), None)
+    query = delivery_list.Query(q.strip(), wanted, sort, offset, ROWS)
+    with services.database.read() as connection:
+        rows = delivery_list.page(connection, query)
+        total = delivery_list.count(connection, query)
+        fresh = as_of(connection, ())
+    return page(
+        request,
+        "deliveries.html",
+        listing=Listing(rows, total, offset),
+        as_of=fresh,
+        q=q,
+        status=status,
+        states=[(one.slug, one.label) for one in DeliveryState],
+        sort=sort,
+    )
+
+
+@get("/deliveries/{delivery_id:int}", sync_to_thread=True)
+def show_summary(
+    request: Request[Any, Any, Any], services: Given[Services], delivery_id: FromPath[int]
+) -> Template:
+    """Show what a delivery is and how far it is."""
+    number = DeliveryId(delivery_id)
+    with services.database.read() as connection:
+        delivery = deliveries.get(connection, number)
+        exclusions = deliveries.rejected(connection, number)
+        checks = deliveries.checks(connection, number)
+        fresh = as_of(connection, ())
+    total = delivery.to_deliver
+    return page(
+        request,
+        "delivery_summary.html",
+        delivery=delivery,
+        tab="summary",
+        as_of=fresh,
+        processed=(delivery.success + delivery.error) / total if total else None,
+        success_rate=delivery.success / total if total else None,
+        exclusions=exclusions,
+        checks=checks,
+    )
+
+
+@get("/deliveries/{delivery_id:int}/logs", sync_to_thread=True)
+def show_logs(
+    request: Request[Any, Any, Any],
+    services: Given[Services],
+    delivery_id: FromPath[int],
+    offset: Offset = 0,
+) -> Template:
+    """List the messages of a delivery."""
+    given = request.query_params
+    status, sort = given.get("status", ""), given.get("sort", "-date")
+    query = delivery_logs.Query(
+        delivery_id=DeliveryId(delivery_id),
+        statuses=_statuses(status),
+        search=given.get("q", "").strip(),
+        has_seeds=given.get("seeds") != "no",
+        sort=sort,
+        offset=offset,
+        limit=ROWS,
+    )
+    with services.database.read() as connection:
+        delivery = deliveries.get(connection, DeliveryId(delivery_id))
+        rows = delivery_logs.page(connection, query)
+        total = delivery_logs.count(connection, replace(query, offset=0))
+        has_html = bool(deliveries.texts(connection, delivery.id).html)
+        fresh = as_of(connection, ())
+    return page(
+        request,
+        "delivery_messages.html",
+        delivery=delivery,
+        tab="delivery",
+        as_of=fresh,
+        listing=Listing(rows, total, offset),
+        q=given.get("q", ""),
+        status=status,
+        statuses=_STATUSES,
+        has_seeds=query.has_seeds,
+        sort=sort,
+        has_mirror=has_html,
+    )
+
+
+@get("/deliveries/{delivery_id:int}/logs/{message_id:int}/mirror", sync_to_thread=True)
+def show_mirror(
+    services: Given[Services], delivery_id: FromPath[int], message_id: FromPath[int]
+) -> Redirect:
+    """Go to the mirror page of one message; nothing is counted."""
+    number = DeliveryId(delivery_id)
+    with services.database.read() as connection:
+        message = messages.by_id(connection, MessageId(message_id))
+    if message.delivery_id != number:
+        raise NotFound("message", message_id)
+    token = Token(Part.HTML, number, message.id, NO_URL_ID)
+    return Redirect(f"/m/{encode(token, keys=services.keys)}")
+
+
+HANDLERS: Final = (show_home, show_deliveries, show_summary, show_logs, show_mirror)
+
+
+def _statuses(slug: str) -> tuple[MessageStatus, ...]:
+    if slug == SUCCESS:
+        return figures.SUCCESS
+    return tuple(status for status in MessageStatus if status.slug == slug)

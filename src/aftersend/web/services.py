@@ -1,0 +1,62 @@
+"""What the pages stand on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from aftersend.content import Addresses
+from aftersend.database.engine import Database
+from aftersend.delivery.office import PostOffice
+from aftersend.lake.table import Lake
+from aftersend.model.token import KeyRing
+from aftersend.platform.clock import Clock
+from aftersend.platform.entropy import Entropy
+from aftersend.settings import Settings
+from aftersend.workflow.engine import RunResult
+
+__all__ = ["Given", "Services"]
+
+T = TypeVar("T")
+
+Given: TypeAlias = NamedDependency[SkipValidation[T]]
+"""A parameter of a page that `app.build` provides by name, as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that pages read, and the one thing that they start.
+
+    `sessions` is the folder of log-in sessions. `run_workflow` runs a workflow by name though it
+    is paused or not due, and comes back when it has ended; pages call it in a thread of their own.
+    """
+
+    office: PostOffice
+    lake: Lake
+    settings: Settings
+    entropy: Entropy
+    sessions: Path
+    run_workflow: Callable[[str], RunResult]
+
+    @property
+    def database(self) -> Database:
+        """Give the control plane."""
+        return self.office.database
+
+    @property
+    def clock(self) -> Clock:
+        """Give the clock."""
+        return self.office.clock
+
+    @property
+    def keys(self) -> KeyRing:
+        """Give the keys of tokens."""
+        return self.office.keys
+
+    @property
+    def addresses(self) -> Addresses:
+        """Give the public addresses."""
+        return self.office.addresses
