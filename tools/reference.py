@@ -7,6 +7,7 @@ Commands, settings, indicators and errors are described where they are declared.
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import typer.main
 
 from aftersend import errors
 from aftersend.cli.main import root as command_root
-from aftersend.lake.measure import MEASURES
+from aftersend.reports.indicator import INDICATORS
 from aftersend.settings import Settings
 
 __all__ = ["FOLDER", "main", "pages"]
@@ -90,9 +91,19 @@ def _options(params: Sequence[Any]) -> Iterator[str]:
     yield from ("", "| option | meaning |", "|---|---|")
     for param in params:
         names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
-        value = "" if getattr(param, "is_flag", False) else f" {param.metavar or ''}".rstrip()
-        needed = " Needed." if param.required else ""
-        yield f"| {names}{value} | {_cell(param.help or '')}{needed} |"
+        value = "" if getattr(param, "is_flag", False) else f" {_value(param)}"
+        default = "" if param.default in {None, False} else f"default: {param.default}"
+        notes = [param.help or "", "needed" if param.required else "", default]
+        yield f"| {names}{value} | {_cell('; '.join(filter(None, notes)))} |"
+
+
+def _value(param: Any) -> str:
+    kind = param.type_descriptor.annotation
+    if param.metavar:
+        return str(param.metavar)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(str(member.value) for member in kind)
+    return {int: "N", str: "TEXT"}.get(kind, "")
 
 
 def _settings() -> Iterator[str]:
@@ -101,11 +112,12 @@ def _settings() -> Iterator[str]:
         "Names in `aftersend.toml`; `AFTERSEND_<SECTION>__<NAME>` in the environment wins.",
     )
     schema = Settings.model_json_schema()
+    yield from ("", "`[keys]` maps key ids, 1 to 255, to secrets of 32 to 128 hex digits.")
     for section, field in schema["properties"].items():
         target = _resolved(field, schema)
-        yield from ("", f"## {section}", "", _flat(target.get("description", "")), "")
         if "properties" not in target:
             continue
+        yield from ("", f"## {section}", "", _flat(target.get("description", "")), "")
         yield from ("| name | type | default | meaning |", "|---|---|---|---|")
         needed = set(target.get("required", ()))
         for name, kind in target["properties"].items():
@@ -144,16 +156,15 @@ def _indicators() -> Iterator[str]:
     yield from (
         "",
         "`n(x)` counts hits that satisfy x; `d(k; x)` the different k among them. Only hits that",
-        "count enter: see [figures](../guide/figures.md).",
+        "count enter: see [figures](../guide/figures.md). A rate is the value ÷ its denominator.",
         "",
-        "| name | label | formula | source |",
-        "|---|---|---|---|",
+        "| name | label | formula | unit | rate: share of |",
+        "|---|---|---|---|---|",
     )
-    for measure in MEASURES.values():
-        yield (
-            f"| `{measure.name}` | {_cell(measure.label)} | {_cell(measure.formula)} "
-            f"| {measure.source} |"
-        )
+    for one in INDICATORS:
+        share = one.denominator.formula if one.denominator else "–"
+        cells = (f"`{one.name}`", one.label, one.formula, one.unit, share)
+        yield f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _errors() -> Iterator[str]:
