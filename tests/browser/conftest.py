@@ -59,7 +59,7 @@ class Site:
 def browser() -> Iterator[Browser]:
     """Start Chromium once a module, with a profile of its own."""
     chromium = shutil.which("chromium")
-    assert chromium, "these tests need Chromium: make setup-tests, or leave out heavy tests"
+    assert chromium, "these tests need Chromium, which `make test` installs"
     assert template.has_assets(), "these tests need the styles and scripts: make setup"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
