@@ -31,6 +31,9 @@ const LICENCES = {
   "zrender": "zrender/LICENSE",
 };
 
+// Apache-2.0 packages bring a notice that has to be passed on.
+const NOTICES = { "echarts": "echarts/NOTICE" };
+
 async function text(...path) {
   const raw = await readFile(join(packages, ...path), "utf8");
   return raw.replace(/\n?(\/\*|\/\/)# sourceMappingURL=.*$/s, "\n");
@@ -51,7 +54,8 @@ async function licences() {
   const parts = await Promise.all(
     Object.entries(LICENCES).map(async ([name, file]) => {
       const { version, license } = JSON.parse(await text(name, "package.json"));
-      return `${name} ${version} (${license})\n\n${await text(file)}`;
+      const notice = name in NOTICES ? `${await text(NOTICES[name])}\n\n` : "";
+      return `${name} ${version} (${license})\n\n${notice}${await text(file)}`;
     }),
   );
   return parts.join(`\n${"-".repeat(80)}\n\n`);
