@@ -11,7 +11,8 @@ BENCH ?=
 
 bin := .venv/bin
 
-.PHONY: help setup assets demo test check bench reference screenshots clean
+.PHONY: help setup assets demo test check lint types imports tidy bench reference screenshots
+.PHONY: clean
 
 help:
 	@echo "make setup        install what is needed to run into this folder"
@@ -37,11 +38,19 @@ test:
 	@$(PYTHON) tools/setup.py run tests
 	$(bin)/pytest -n 2 --dist worksteal $(TESTS)
 
-check: setup
+check: lint types imports tidy
+
+lint: setup
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+
+types: setup
 	$(bin)/mypy
+
+imports: setup
 	$(bin)/lint-imports
+
+tidy: setup
 	$(bin)/python -m tools.tidy
 	$(bin)/python -m tools.reference --check
 

@@ -37,7 +37,9 @@ FILE_BYTES_MAX: Final = 1024 * 1024
 RATCHET: Final[Mapping[str, int]] = {}
 
 _BINARY: Final = frozenset({".png", ".gif", ".ico", ".woff2", ".gz", ".parquet"})
-_AS_GIVEN: Final = ("LICENSE", "uv.lock", "frontend/package-lock.json", "tests/data/")
+_AS_GIVEN: Final = (
+    "LICENSE", "uv.lock", "frontend/package-lock.json", "tests/data/", "tests/golden/",
+)  # fmt: skip
 _LEFT: Final = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X])\b")  # does not find itself
 _REGISTRY: Final = re.compile(
     r"\b(?:registry|deb|packages|mirrors?|pypi)\.[a-z0-9-]+\.(?:org|com|net|io)"
@@ -76,6 +78,7 @@ _KNOWN_BY_PLACE: Final = (
     "src/aftersend/database/migrations/*",
     "tests/*test_*.py",
     "tests/data/*",
+    "tests/golden/*",
 )  # fmt: skip
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
