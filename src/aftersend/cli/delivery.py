@@ -1,5 +1,6 @@
 """Deliveries: making, checking, sending and watching them."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from aftersend.cli.output import (
     open_from,
     print_json,
     print_table,
+    progress,
     say,
 )
 from aftersend.errors import InvalidInput
@@ -173,6 +175,46 @@ def analyse(
             typer.echo(f"  {check.level.label}, {check.rule}: {check.text}")
     if analysis.error is not None:
         raise InvalidInput(f"Delivery {delivery_id} cannot be sent: {analysis.error.text}")
+
+
+@group.command()
+def render(
+    delivery_id: IdArgument,
+    email: Annotated[str, typer.Option(metavar="ADDRESS")],
+    instance: InstanceOption = None,
+) -> None:
+    """Print the message to one address as it would be sent, headers and all."""
+    from aftersend.app import post_office
+    from aftersend.delivery.render import render as print_message
+    from aftersend.model.ids import DeliveryId
+
+    office = post_office(open_from(instance))
+    sys.stdout.buffer.write(print_message(office, DeliveryId(delivery_id), email))
+
+
+@group.command()
+def send(
+    delivery_id: IdArgument, instance: InstanceOption = None, is_json: JsonOption = False
+) -> None:
+    """Send a delivery, or go on where sending it stopped; analyses it first if needed."""
+    from aftersend.app import mail_server, post_office
+    from aftersend.delivery.send import send as send_delivery
+    from aftersend.model.ids import DeliveryId
+
+    opened = open_from(instance)
+    with progress() as on_progress:
+        sent = send_delivery(
+            post_office(opened),
+            mail_server(opened),
+            DeliveryId(delivery_id),
+            on_progress=lambda done, total: on_progress("Messages", done, total),
+        )
+    if is_json:
+        print_json({"sent": sent.sent, "failed": sent.failed, "seconds": round(sent.seconds, 3)})
+    elif sent.was_finished:
+        typer.echo(f"Delivery {delivery_id} was finished: {sent.sent:,} sent before.")
+    else:
+        typer.echo(f"{sent.sent:,} sent, {sent.failed:,} failed, in {sent.seconds:.1f} s.")
 
 
 @group.command("list")

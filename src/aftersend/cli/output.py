@@ -3,10 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -17,13 +18,18 @@ __all__ = [
     "INSTANCE_VARIABLE",
     "InstanceOption",
     "JsonOption",
+    "Progress",
     "instance_directory",
     "open_from",
     "print_json",
     "print_table",
+    "progress",
     "say",
     "time_text",
 ]
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Hears what is counted, how many are done, and of how many."""
 
 INSTANCE_VARIABLE: Final = "AFTERSEND_INSTANCE"
 
@@ -78,7 +84,26 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    Console().print(table)
+    # What is not read on a screen is not cut to its width.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show bars on standard error while a block runs, one for each thing that is counted."""
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    tasks: dict[str, TaskID] = {}
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+
+        def on_progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        yield on_progress
 
 
 def time_text(at: datetime | None) -> str | None:

@@ -1,17 +1,17 @@
 """Trying the whole road: the self-test, a simulated audience, and a demo to look at."""
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from aftersend.cli.output import InstanceOption, JsonOption, instance_directory, print_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from aftersend.cli.simulate import Progress
+from aftersend.cli.output import (
+    InstanceOption,
+    JsonOption,
+    instance_directory,
+    print_json,
+    progress,
+)
 
 __all__ = ["register"]
 
@@ -67,7 +67,7 @@ def simulate(
     from aftersend.cli.simulate import Wish
     from aftersend.cli.simulate import simulate as play
 
-    with _progress() as on_progress:
+    with progress() as on_progress:
         done = play(
             instance_directory(instance),
             Wish(recipients, deliveries, days, seed),
@@ -95,20 +95,3 @@ def demo(
         typer.echo("demo ok")
     else:
         show(directory)
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
-    tasks: dict[str, TaskID] = {}
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-
-        def on_progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done)
-
-        yield on_progress

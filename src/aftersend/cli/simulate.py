@@ -1,7 +1,7 @@
 """A believable audience on the real road: SMTP, HTTP, clock and all."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from aftersend.audience.browser import Browser
 from aftersend.audience.campaign import SENDER, campaign
 from aftersend.audience.play import carry_out
 from aftersend.audience.population import Action, Person, plan, recruit
+from aftersend.cli.output import Progress
 from aftersend.cli.post import Post
 from aftersend.model.ids import ServerId
 from aftersend.platform.clock import ManualClock, SystemClock
@@ -29,8 +30,6 @@ SERVER_ID: Final = ServerId("s")
 
 _SENDING_SHARE: Final = 0.9
 """Of the time; what is sent last needs time for reactions, too."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
