@@ -141,9 +141,7 @@ def test_all_hits_can_be_shown_but_never_those_of_seeds(connection: duckdb.Conne
 
 def test_a_period_of_zero_makes_no_open_a_repeat(connection: duckdb.Connection) -> None:
     """Deduplication can be switched off."""
-    log = connection.create_table(
-        "naive_hits", naive.table(SAME_MOMENT), temp=True, overwrite=True
-    )
+    log = connection.create_table("naive_hits", naive.table(SAME_MOMENT), temp=True, overwrite=True)
 
     [figures] = aggregate(counted_log(log, dedup_open_period_s=0)).to_pyarrow().to_pylist()
 

@@ -20,8 +20,9 @@ START = datetime(2026, 1, 2, 23, 58, tzinfo=UTC)
 MESSAGES = {number: 1 + number % 3 for number in range(1, 10)}
 """Messages of three deliveries; the recipient of message n is 100 + n; message 3 is a seed's."""
 SEED = 3
-URL_TYPES = {1: 2, 2: 1, 3: 1, 4: 3, 5: 6, 6: 4}
-"""The open, two links, the opt-out, the mirror page and a web page."""
+URL_OF_DELIVERY_1 = 20
+URL_TYPES = {1: 2, 2: 1, 3: 1, 4: 3, 5: 6, 6: 4, URL_OF_DELIVERY_1: 1}
+"""The open, two links, the opt-out, the mirror page, a web page, another link."""
 
 
 @dataclass(frozen=True, slots=True)

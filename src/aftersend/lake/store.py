@@ -8,6 +8,7 @@ Source: Delta transaction log protocol, "Add File", "Per-file Statistics".
 
 import json
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -35,6 +36,8 @@ __all__ = ["COMMIT_TRIES_MAX", "Store"]
 
 COMMIT_TRIES_MAX: Final = 10
 ROWS_IN_GROUP_MAX: Final = 131_072
+
+_LOG_ENTRY: Final = re.compile(r"_last_checkpoint|([0-9]{20})\.(?:json|checkpoint\.parquet)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class Store:
         committed one of the same application meanwhile.
 
         Raises:
-            Transient: the store could not take it.
+            Transient: the store failed; whether the commit stands, the next look tells.
         """
         properties = CommitProperties(
             custom_metadata=dict(metadata),
@@ -186,8 +189,8 @@ class Store:
             return
         log = folder / "_delta_log"
         for file in log.iterdir():
-            number = file.name.partition(".")[0]
-            if file.name == "_last_checkpoint" or (number.isdigit() and int(number) > after):
+            match = _LOG_ENTRY.fullmatch(file.name)
+            if match and (match[1] is None or int(match[1]) > after):
                 _sync_file(file)
         sync_directory(log)
 
@@ -210,7 +213,10 @@ def _set_torn_entries_aside(log: Path) -> None:
 
 
 def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # old entries are cleaned up by whoever commits
     try:
         sync(descriptor)
     finally:

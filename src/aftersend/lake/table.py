@@ -137,7 +137,7 @@ class Lake:
 
         Raises:
             Busy: somebody else has loaded lines of this server meanwhile; nothing was kept.
-            Transient: the store could not take it; nothing was kept.
+            Transient: the store failed; whether the hits were kept, the pointer tells.
         """
         first = pc.min(batch["log_id"]).as_py()
         actions = self._write_days(batch)
@@ -165,7 +165,7 @@ class Lake:
         Shape: `lines` has columns segment, offset, reason, bytes; one row per line.
 
         Raises:
-            Transient: the store could not take it; nothing was kept.
+            Transient: the store failed; doing it again does no harm.
         """
         segments = list(map(str, lines["segment"].unique().to_pylist()))
         for _attempt in range(COMMIT_TRIES_MAX):
