@@ -1,0 +1,213 @@
+"""Reading a spool while its writer goes on.
+
+The usual way is two looks: a bisection over the offsets finds where to begin, one read brings the
+lines, and their numbers prove that nothing is damaged at the edges. Where the proof fails, the
+whole segment is gone through line by line.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aftersend.errors import Corruption
+from aftersend.platform import files
+from aftersend.spool.segment import (
+    Line,
+    Segment,
+    extent,
+    good_lines,
+    line_at,
+    line_before,
+    listing,
+    path_of,
+    read_range,
+)
+
+__all__ = ["Chunk", "read"]
+
+_PROBE_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines of one segment, damaged ones too; ask on with `after` = `last`.
+
+    `first` is the number asked for, `data` begins at byte `offset` of the file named `segment`.
+    """
+
+    first: int
+    last: int
+    data: bytes
+    segment: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    after: int
+    lines_max: int
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open segment: its synced bytes up to the last line feed, and the last number it can hold.
+
+    `last` is None while the segment is being written.
+    """
+
+    descriptor: int
+    first: int
+    end: int
+    last: int | None
+
+
+def read(directory: Path, *, after: int, lines_max: int, bytes_max: int) -> Chunk | None:
+    """Give the lines that follow number `after`, or None when there are none yet.
+
+    Everything given is on the disk: the segment and its name are synced first. The lines come from
+    one segment; the last call of a series gives None.
+
+    Limits: at most `lines_max` lines and `bytes_max` bytes, but at least one good line; damaged
+        lines come on top, with the good line that follows them.
+
+    Raises:
+        Corruption: line `after` was never written here, so the folder was replaced by another.
+        OSError: the disk cannot be read or synced.
+    """
+    assert lines_max >= 1, "a reader wants at least one line"
+    wanted = _Wanted(after, lines_max, bytes_max)
+    segments = listing(directory)
+    following = segments[1:]
+    for index, segment in enumerate(segments):
+        beyond = following[index].first if index < len(following) else None
+        if beyond is not None and beyond <= after + 1:
+            continue
+        chunk = _read_segment(segment, beyond, wanted)
+        if chunk is not None:
+            return chunk
+    last = extent(directory).last
+    if after > last:
+        remedy = path_of(directory, after + 1).name
+        raise Corruption(
+            directory,
+            f"line {after} was read from here, but the last line is {last}; the folder was emptied"
+            f" or replaced. Stop the tracking server, make an empty file {remedy}, and start again",
+        )
+    return None
+
+
+def _read_segment(segment: Segment, beyond: int | None, wanted: _Wanted) -> Chunk | None:
+    try:
+        descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None  # every reader had it, so it was removed meanwhile
+    try:
+        size = os.fstat(descriptor).st_size  # what is written from here on may not be synced
+        if size == 0:
+            return None
+        files.sync(descriptor)
+        files.sync_directory(segment.path.parent)
+        end = _whole_end(descriptor, size)
+        last = None if beyond is None else beyond - 1
+        opened = _Open(descriptor, segment.first, end, last)
+        found = _quick(opened, wanted) or _thorough(opened, wanted)
+    finally:
+        os.close(descriptor)
+    if found is None:
+        return None
+    start, last, data = found
+    return Chunk(max(wanted.after + 1, segment.first), last, data, segment.path.name, start)
+
+
+def _whole_end(descriptor: int, size: int) -> int:
+    """Find the end of the last whole line."""
+    at = size
+    while at > 0:
+        start = max(0, at - _PROBE_BYTES)
+        found = os.pread(descriptor, at - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0
+
+
+def _quick(opened: _Open, wanted: _Wanted) -> tuple[int, int, bytes] | None:
+    """Read where nothing is damaged at the edges; None where that is not certain."""
+    first = max(wanted.after + 1, opened.first)
+    start = _bisect(opened, first)
+    if start is None:
+        return None
+    data = os.pread(opened.descriptor, min(opened.end - start, wanted.bytes_max), start)
+    stop = data.rfind(b"\n") + 1
+    if data.count(b"\n", 0, stop) > wanted.lines_max:
+        stop = _lines_end(data, wanted.lines_max)
+    last = line_before(data, start, start + stop)
+    count = data.count(b"\n", 0, stop)
+    if last is None or last.number != first + count - 1:
+        return None
+    if start + stop == opened.end and opened.last is not None and last.number != opened.last:
+        return None
+    return start, last.number, data[:stop]
+
+
+def _bisect(opened: _Open, number: int) -> int | None:
+    """Find the offset of line `number`, if the line before it is the number before."""
+    low, high, best = 0, opened.end, None
+    while low < high:
+        middle = (low + high) // 2
+        line = _line_from(opened, middle)
+        if line is None or line.start >= high:
+            high = middle
+        elif line.number < number:
+            low = line.end
+        else:
+            best, high = line, middle
+    if best is None or best.number != number:
+        return None
+    if best.start == 0:
+        return 0 if number == opened.first else None
+    at = max(0, best.start - _PROBE_BYTES)
+    before = line_before(os.pread(opened.descriptor, best.start - at, at), at, best.start)
+    return best.start if before is not None and before.number == number - 1 else None
+
+
+def _line_from(opened: _Open, offset: int) -> Line | None:
+    """Read the head of the first line that begins at `offset` or later, if it is in sight."""
+    at = max(0, offset - 1)
+    data = os.pread(opened.descriptor, min(_PROBE_BYTES, opened.end - at), at)
+    start = 0 if offset == 0 else data.find(b"\n") + 1
+    if offset > 0 and start == 0:
+        return None
+    return line_at(data, at, at + start)
+
+
+def _lines_end(data: bytes, count: int) -> int:
+    end = 0
+    for _ in range(count):
+        end = data.find(b"\n", end) + 1
+    return end
+
+
+def _thorough(opened: _Open, wanted: _Wanted) -> tuple[int, int, bytes] | None:
+    """Go through the whole segment, and cut only behind good lines."""
+    data = read_range(opened.descriptor, 0, opened.end)
+    start, stop, last, count = 0, 0, None, 0
+    is_cut = False
+    for line in good_lines(data, opened.first):
+        if opened.last is not None and line.number > opened.last:
+            break
+        if line.number <= wanted.after:
+            start = stop = line.end
+            continue
+        count += 1
+        if last is not None and (count > wanted.lines_max or line.end - start > wanted.bytes_max):
+            is_cut = True
+            break
+        stop, last = line.end, line.number
+    if opened.last is not None and not is_cut:
+        stop, last = opened.end, opened.last
+    if last is None or stop == start:
+        return None
+    return start, last, data[start:stop]
