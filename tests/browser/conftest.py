@@ -16,7 +16,14 @@ from aftersend.web.app import build
 from aftersend.web.services import Services
 from aftersend.workflow.engine import RunResult
 from tests.browser.serving import free_port, serving
-from tests.support.page_seed import Hit, add_delivery, add_hits, add_recipients, add_workflow
+from tests.support.page_seed import (
+    Hit,
+    add_delivery,
+    add_hits,
+    add_recipients,
+    add_workflow,
+    consolidate,
+)
 from tests.support.pages import NAME, NOW, PASSWORD, make_services
 
 WIDE, NARROW = (1440, 900), (390, 844)
@@ -79,6 +86,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     shop = spring.urls[0]
     hits = [Hit(1, first, 1, "a"), Hit(2, first, shop, "a"), Hit(90, second, 1, "b")]
     add_hits(services, spring, hits)
+    consolidate(services)
     add_workflow(services)
     port = free_port()
     with serving(build(services), port) as address:
@@ -87,28 +95,27 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
-    """Give what opens a page of a size; what it complains about fails the test."""
+    """Give what opens a page of a size; what it complains about and is not tolerated fails."""
     complaints: list[str] = []
     host = urlsplit(site.address).netloc
     contexts = []
 
-    def open_page(size: tuple[int, int] = WIDE, *, color_scheme: str = "light") -> Page:
+    def note(kind: str, text: str, tolerated: str) -> None:
+        if kind in ("error", "warning") and not (tolerated and tolerated in text):
+            complaints.append(f"{kind}: {text}")
+
+    def open_page(
+        size: tuple[int, int] = WIDE, *, color_scheme: str = "light", tolerated: str = ""
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if color_scheme == "dark" else "light",
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: _note(complaints, message.type, message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                complaints.append(f"asked {request.url}")
-                if urlsplit(request.url).netloc not in (host, "")
-                else None
-            ),
-        )
+        page.on("console", lambda message: note(message.type, message.text, tolerated))
+        page.on("pageerror", lambda error: note("error", str(error), tolerated))
+        page.on("request", lambda request: note(*_foreign(request.url, host), tolerated))
         return page
 
     yield open_page
@@ -126,6 +133,6 @@ def log_in(page: Page, site: Site) -> None:
     page.wait_for_url("**/deliveries")
 
 
-def _note(complaints: list[str], kind: str, text: str) -> None:
-    if kind in ("error", "warning"):
-        complaints.append(f"{kind}: {text}")
+def _foreign(url: str, host: str) -> tuple[str, str]:
+    is_foreign = urlsplit(url).netloc not in (host, "")
+    return ("error" if is_foreign else "", f"asked {url}")

@@ -42,11 +42,16 @@ class Runs:
 
 def make_services(directory: Path, *, clock: Clock, runs: Any) -> Services:
     """Make an instance with one operator and nothing else."""
-    engine = open_engine(f"sqlite:///{directory / 'a.sqlite'}")
-    migrate(engine)
-    database = Database(engine)
-    with database.write() as connection:
+    services = open_services(directory, clock=clock, runs=runs)
+    migrate(services.database.engine)
+    with services.database.write() as connection:
         operators.add(connection, name=NAME, password=PASSWORD, at=NOW)
+    return services
+
+
+def open_services(directory: Path, *, clock: Clock, runs: Any) -> Services:
+    """Open an instance that `make_services` made in `directory`."""
+    database = Database(open_engine(f"sqlite:///{directory / 'a.sqlite'}"))
     return Services(
         office=PostOffice(
             database=database,

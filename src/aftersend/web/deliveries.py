@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Request, get
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 from litestar.response import Redirect, Template
 
 from aftersend.database import deliveries, delivery_list, delivery_logs, figures, messages
@@ -13,7 +13,7 @@ from aftersend.model.enumeration import DeliveryState, MessageStatus, Part
 from aftersend.model.ids import NO_URL_ID, DeliveryId, MessageId
 from aftersend.model.token import Token, encode
 from aftersend.reports.scope import as_of
-from aftersend.web.listing import ROWS, Listing, Offset
+from aftersend.web.listing import ROWS, Id, Listing, Offset
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
 
@@ -61,7 +61,7 @@ def show_deliveries(
 
 @get("/deliveries/{delivery_id:int}", sync_to_thread=True)
 def show_summary(
-    request: Request[Any, Any, Any], services: Given[Services], delivery_id: FromPath[int]
+    request: Request[Any, Any, Any], services: Given[Services], delivery_id: Id
 ) -> Template:
     """Show what a delivery is and how far it is."""
     number = DeliveryId(delivery_id)
@@ -88,7 +88,7 @@ def show_summary(
 def show_logs(
     request: Request[Any, Any, Any],
     services: Given[Services],
-    delivery_id: FromPath[int],
+    delivery_id: Id,
     offset: Offset = 0,
 ) -> Template:
     """List the messages of a delivery."""
@@ -126,9 +126,7 @@ def show_logs(
 
 
 @get("/deliveries/{delivery_id:int}/logs/{message_id:int}/mirror", sync_to_thread=True)
-def show_mirror(
-    services: Given[Services], delivery_id: FromPath[int], message_id: FromPath[int]
-) -> Redirect:
+def show_mirror(services: Given[Services], delivery_id: Id, message_id: Id) -> Redirect:
     """Go to the mirror page of one message; nothing is counted."""
     number = DeliveryId(delivery_id)
     with services.database.read() as connection:

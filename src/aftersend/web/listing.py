@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Generic, TypeVar
 
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
-__all__ = ["ROWS", "Listing", "Offset"]
+from aftersend.model.ids import ID_MAX
+
+__all__ = ["ROWS", "Id", "Listing", "Offset"]
 
 ROWS: Final = 200
 """Rows that a list shows before somebody asks for more (spec §6.3)."""
 
 RowT = TypeVar("RowT")
+
+Id = Annotated[int, PathParameter(ge=0, le=ID_MAX)]
 
 Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000)]
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Request, get
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 from litestar.response import Template
 
 from aftersend.database import delivery_logs, recipients
@@ -13,7 +13,7 @@ from aftersend.model.ids import RecipientId
 from aftersend.reports import logs
 from aftersend.reports.scope import as_of
 from aftersend.web.display import Zone
-from aftersend.web.listing import ROWS, Listing, Offset
+from aftersend.web.listing import ROWS, Id, Listing, Offset
 from aftersend.web.log_filter import TYPES, VERDICTS, read_filter
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
@@ -41,7 +41,7 @@ def show_tracking(
     request: Request[Any, Any, Any],
     services: Given[Services],
     zone: Given[Zone],
-    recipient_id: FromPath[int],
+    recipient_id: Id,
     offset: Offset = 0,
 ) -> Template:
     """List the tracking logs of one recipient over all deliveries."""
@@ -71,7 +71,7 @@ def show_tracking(
 
 @get("/recipients/{recipient_id:int}/profile", sync_to_thread=True)
 def show_profile(
-    request: Request[Any, Any, Any], services: Given[Services], recipient_id: FromPath[int]
+    request: Request[Any, Any, Any], services: Given[Services], recipient_id: Id
 ) -> Template:
     """Show what is known of one recipient."""
     with services.database.read() as connection:
@@ -84,7 +84,7 @@ def show_profile(
 def show_deliveries(
     request: Request[Any, Any, Any],
     services: Given[Services],
-    recipient_id: FromPath[int],
+    recipient_id: Id,
     status: FromQuery[str] = "",
     sort: FromQuery[str] = "-date",
     offset: Offset = 0,

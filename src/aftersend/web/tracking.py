@@ -15,7 +15,7 @@ from aftersend.reports.indicator import INDICATORS
 from aftersend.reports.scope import Scope, as_of
 from aftersend.web import chart, freshness
 from aftersend.web.display import Zone
-from aftersend.web.listing import ROWS, Listing, Offset
+from aftersend.web.listing import ROWS, Id, Listing, Offset
 from aftersend.web.log_export import csv_of
 from aftersend.web.log_filter import TYPES, VERDICTS, read_filter
 from aftersend.web.services import Given, Services
@@ -28,7 +28,7 @@ __all__ = ["HANDLERS"]
 def show_statistics(
     request: Request[Any, Any, Any],
     services: Given[Services],
-    delivery_id: FromPath[int],
+    delivery_id: Id,
     hits: FromQuery[str] = "",
 ) -> Template:
     """Show the Tracking indicators of a delivery."""
@@ -57,9 +57,7 @@ def show_statistics(
 
 
 @get("/deliveries/{delivery_id:int}/tracking/activity.json", sync_to_thread=True)
-def show_activity(
-    services: Given[Services], zone: Given[Zone], delivery_id: FromPath[int]
-) -> dict[str, Any]:
+def show_activity(services: Given[Services], zone: Given[Zone], delivery_id: Id) -> dict[str, Any]:
     """Give opens and clicks over time, for the chart."""
     with services.database.read() as connection:
         deliveries.get(connection, DeliveryId(delivery_id))
@@ -72,7 +70,7 @@ def show_activity(
 def show_figure(
     request: Request[Any, Any, Any],
     services: Given[Services],
-    delivery_id: FromPath[int],
+    delivery_id: Id,
     name: FromPath[str],
     hits: FromQuery[str] = "",
     domain: FromQuery[str] = "",
@@ -113,7 +111,7 @@ def show_logs(
     request: Request[Any, Any, Any],
     services: Given[Services],
     zone: Given[Zone],
-    delivery_id: FromPath[int],
+    delivery_id: Id,
     offset: Offset = 0,
 ) -> Template:
     """List the tracking logs of a delivery."""
@@ -148,7 +146,7 @@ def export_logs(
     request: Request[Any, Any, Any],
     services: Given[Services],
     zone: Given[Zone],
-    delivery_id: FromPath[int],
+    delivery_id: Id,
 ) -> Stream:
     """Give the tracking logs of a delivery, filtered as the page is, as CSV."""
     delivery = _tracked(services, delivery_id)
@@ -163,12 +161,12 @@ def export_logs(
     )
     name = f"delivery-{delivery.id}-tracking-logs.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Stream(pages, media_type="text/csv; charset=utf-8", headers=headers)
+    return Stream(pages, media_type="text/csv", headers=headers)
 
 
 @get("/deliveries/{delivery_id:int}/tracking/urls", sync_to_thread=True)
 def show_urls(
-    request: Request[Any, Any, Any], services: Given[Services], delivery_id: FromPath[int]
+    request: Request[Any, Any, Any], services: Given[Services], delivery_id: Id
 ) -> Template:
     """List the tracked URLs of a delivery, the most clicked first."""
     delivery = _tracked(services, delivery_id)
@@ -194,8 +192,8 @@ def show_urls(
 def show_url(
     request: Request[Any, Any, Any],
     services: Given[Services],
-    delivery_id: FromPath[int],
-    url_id: FromPath[int],
+    delivery_id: Id,
+    url_id: Id,
     offset: Offset = 0,
 ) -> Template:
     """List the clicks of one tracked URL."""

@@ -1,5 +1,6 @@
 """A small instance to draw pages of."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from aftersend.database import operators
 from aftersend.platform.clock import ManualClock
 from aftersend.web.app import build
+from aftersend.web.login import COOKIE
 from aftersend.web.services import Services
-from tests.support.pages import NOW, Runs, log_in, make_services
+from aftersend.web.sessions import SessionStore
+from tests.support.pages import NOW, Runs, csrf, make_services, open_services
 
 
 @pytest.fixture
@@ -25,10 +29,20 @@ def runs() -> Runs:
     return Runs()
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an instance once, to be copied: migrating and hashing take their time."""
+    directory = tmp_path_factory.mktemp("prepared")
+    services = make_services(directory, clock=ManualClock(NOW), runs=Runs())
+    services.database.engine.dispose()
+    return directory
+
+
 @pytest.fixture
-def services(tmp_path: Path, clock: ManualClock, runs: Runs) -> Services:
+def services(prepared: Path, tmp_path: Path, clock: ManualClock, runs: Runs) -> Services:
     """Give an instance with one operator and nothing else."""
-    return make_services(tmp_path, clock=clock, runs=runs)
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    return open_services(tmp_path, clock=clock, runs=runs)
 
 
 @pytest.fixture
@@ -39,7 +53,12 @@ def visitor(services: Services) -> Iterator[TestClient[Any]]:
 
 
 @pytest.fixture
-def client(visitor: TestClient[Any]) -> TestClient[Any]:
-    """Give a client that is logged in."""
-    log_in(visitor)
+def client(visitor: TestClient[Any], services: Services) -> TestClient[Any]:
+    """Give a client that is logged in, without the time that checking a password takes."""
+    sessions = SessionStore(services.sessions, services.clock, services.entropy, hours=12)
+    with services.database.read() as connection:
+        operator = operators.find(connection, 1)
+    assert operator is not None
+    csrf(visitor)
+    visitor.cookies.set(COOKIE, sessions.open(operator))
     return visitor

@@ -1,0 +1,234 @@
+"""The Tracking tab of a delivery."""
+
+import csv
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from aftersend.web import log_export
+from aftersend.web.services import Services
+from tests.support.page_seed import (
+    Hit,
+    Seeded,
+    add_delivery,
+    add_hits,
+    add_recipients,
+    add_workflow,
+    consolidate,
+)
+from tests.support.pages import NOW
+
+NAMES = ["John", "Marie", "Florian", "Henry"]
+
+
+@pytest.fixture
+def seeded(services: Services) -> Seeded:
+    """Give the four of the worked example, its clicks and opens, and two hits that do not count."""
+    seeded = add_delivery(services, add_recipients(services, NAMES))
+    _, marie, florian, henry = seeded.messages
+    shop, opt_out, _ = seeded.urls
+    hits = [Hit(1, florian, 1), *(Hit(4 + n / 60, florian, shop, "fe37") for n in range(9))]
+    hits += [Hit(6, henry, 1, "730E")]
+    hits += [Hit(6.5 + n / 60, henry, shop, f"7-{n}") for n in range(4)]
+    hits += [Hit(9, florian, 1), Hit(9.1, florian, shop, "9ab6"), Hit(9.2, florian, shop, "9ab6")]
+    hits += [Hit(14, marie, 1), Hit(14.2, marie, 1), Hit(15, marie, opt_out, "m", flags="h")]
+    add_hits(services, seeded, hits)
+    consolidate(services)
+    add_workflow(services)
+    return seeded
+
+
+def _figures(text: str) -> dict[str, list[str]]:
+    """Read value and rate of every figure from a page."""
+    found = re.findall(r'<li class="figure" data-figure="(\w+)">(.*?)</li>', text, re.DOTALL)
+    return {
+        name: [
+            re.sub(r"<[^>]+>|\s+", " ", part).strip()
+            for part in re.findall(r'<span class="[^"]*num[^"]*">(.*?)</span>', inside, re.DOTALL)
+        ]
+        for name, inside in found
+    }
+
+
+def test_the_published_figures_are_shown(client: TestClient[Any], seeded: Seeded) -> None:
+    """The worked example shows the published values and rates, above 100 % unclamped (§7.3)."""
+    text = client.get(f"/deliveries/{seeded.delivery}/tracking").text
+
+    shown = _figures(text)
+    assert shown["success"] == ["4", "100.00 %"]
+    assert shown["recipient_open"] == ["3", "75.00 %"]
+    assert shown["total_recipient_open"] == ["4", "100.00 %"]
+    assert shown["forward"] == ["4", "100.00 %"]
+    assert shown["person_click"] == ["6", "150.00 %"]
+    assert shown["total_recipient_click"] == ["15", "375.00 %"]
+    assert shown["recipient_click"] == ["2", "50.00 %"]
+    assert shown["opt_out"] == ["0", "0.00 %"]
+    assert shown["estimated_reactivity"] == ["66.67 %", ""]
+    assert 'width="100.00%"' in text
+    assert 'width="375.00%"' not in text
+
+
+def test_every_formula_is_at_hand(client: TestClient[Any], seeded: Seeded) -> None:
+    """Each figure tells how it is computed, and what its rate is a share of."""
+    text = client.get(f"/deliveries/{seeded.delivery}/tracking").text
+
+    assert "d(message; any log): a click proves an opening" in text
+    assert "% of success of tracked deliveries" in text
+    assert text.count('class="help menu"') == len(_figures(text))
+
+
+@pytest.mark.parametrize("query", ["", "?hits=all"])
+def test_every_figure_leads_to_as_many_rows(
+    client: TestClient[Any], seeded: Seeded, query: str
+) -> None:
+    """The list behind a figure has as many rows as it says, for people and for all hits (D9)."""
+    here = f"/deliveries/{seeded.delivery}"
+    text = client.get(f"{here}/tracking{query}").text
+    links = re.findall(r'href="(/deliveries/\d+/figures/(\w+)[^"]*)">([\d,]+)<', text)
+
+    assert {"to_deliver", "success", "recipient_open", "total_recipient_click"} <= {
+        name for _, name, _ in links
+    }
+    for path, _, value in links:
+        behind = client.get(path.replace("&amp;", "&")).text
+        assert behind.count("<tr>") - behind.count("<thead><tr>") == int(value), path
+        assert f"{value} / {value}" in behind
+
+
+def test_all_hits_can_be_counted(client: TestClient[Any], seeded: Seeded) -> None:
+    """On demand machines and repeats count, too."""
+    shown = _figures(client.get(f"/deliveries/{seeded.delivery}/tracking?hits=all").text)
+
+    assert shown["total_recipient_open"][0] == "5"
+    assert shown["opt_out"][0] == "1"
+
+
+def test_logs_show_who_is_taken_for_whom(client: TestClient[Any], seeded: Seeded) -> None:
+    """All hits are listed, newest first, each with its verdict and the rule behind it."""
+    text = client.get(f"/deliveries/{seeded.delivery}/tracking/logs").text
+
+    assert "21 / 21" in text
+    assert text.index("Opt-out</span>") < text.index("Email click</span>", text.index("<tbody"))
+    assert "open-repeat" in text
+    assert ">head<" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("type=email_click", 15),
+        ("verdict=human", 19),
+        ("verdict=repeat&type=open", 1),
+        ("url=shop", 15),
+        ("recipient=r3.", 13),
+        ("since=2026-02-28", 0),
+        ("since=2026-02-27&until=2026-02-27", 21),
+        ("until=2026-02-26", 0),
+        ("type=nonsense&verdict=nonsense&sort=nonsense", 21),
+    ],
+)
+def test_logs_are_filtered(client: TestClient[Any], seeded: Seeded, query: str, count: int) -> None:
+    """Each filter picks its hits, and the counter says how many."""
+    text = client.get(f"/deliveries/{seeded.delivery}/tracking/logs?{query}").text
+
+    assert f"{count} / {count}" in text
+
+
+@pytest.mark.parametrize("sort", ["at", "label", "type", "recipient", "verdict", "source_id"])
+def test_logs_are_sorted_by_header(client: TestClient[Any], seeded: Seeded, sort: str) -> None:
+    """Each header sorts downwards, upwards, and back again."""
+    path = f"/deliveries/{seeded.delivery}/tracking/logs"
+    down = client.get(f"{path}?uuid=yes&sort=-{sort}")
+    up = client.get(f"{path}?uuid=yes&sort={sort}")
+
+    assert (down.status_code, up.status_code) == (200, 200)
+    assert 'aria-sort="descending"' in down.text
+    assert 'aria-sort="ascending"' in up.text
+    assert f"sort={sort}&amp;" in down.text or f'sort={sort}"' in down.text
+
+
+def test_the_requester_is_shown_on_demand(client: TestClient[Any], seeded: Seeded) -> None:
+    """The column Requester UUID is there for those who ask for it."""
+    path = f"/deliveries/{seeded.delivery}/tracking/logs"
+
+    assert "fe37" not in client.get(path).text
+    assert "fe37" in client.get(f"{path}?uuid=yes").text
+
+
+@pytest.mark.parametrize("rows_a_piece", [20_000, 7, 1])
+def test_logs_come_as_csv(
+    client: TestClient[Any], seeded: Seeded, monkeypatch: pytest.MonkeyPatch, rows_a_piece: int
+) -> None:
+    """The CSV holds what the page lists, filters and all, however it was cut in pieces."""
+    monkeypatch.setattr(log_export, "ROWS_A_PIECE", rows_a_piece)
+    answer = client.get(f"/deliveries/{seeded.delivery}/tracking/logs.csv?type=email_click")
+    rows = list(csv.DictReader(answer.text.splitlines()))
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert len(rows) == 15
+    assert len({row["log_id"] for row in rows}) == 15
+    assert {row["type"] for row in rows} == {"email_click"}
+
+
+def test_urls_show_their_clicks(client: TestClient[Any], seeded: Seeded) -> None:
+    """Each link stands there with type, mode and clicks, and leads to as many rows."""
+    here = f"/deliveries/{seeded.delivery}"
+    text = client.get(f"{here}/tracking/urls").text
+    link = f"{here}/urls/{seeded.urls[0]}"
+
+    assert f'<a href="{link}">15</a>' in text
+    assert "Opt-out" in text
+    assert "15 / 15" in client.get(link).text
+    assert client.get(f"{here}/urls/1").status_code == 404
+    assert client.get(f"/deliveries/77/urls/{seeded.urls[0]}").status_code == 404
+
+
+def test_the_chart_adds_up(client: TestClient[Any], seeded: Seeded) -> None:
+    """Bars of opens and clicks add up to the figures above them."""
+    drawn = client.get(f"/deliveries/{seeded.delivery}/tracking/activity.json").json()
+
+    assert [sum(one["values"]) for one in drawn["series"]] == [4, 15]
+    assert [one["name"] for one in drawn["series"]] == ["Opens", "Clicks"]
+
+
+@pytest.mark.parametrize("view", ["", "/logs"])
+def test_before_the_first_collection_the_page_says_what_to_do(
+    client: TestClient[Any], services: Services, view: str
+) -> None:
+    """When nothing was collected yet, the page says so and leads to the workflow."""
+    number = add_delivery(services, add_recipients(services, NAMES)).delivery
+    text = client.get(f"/deliveries/{number}/tracking{view}").text
+
+    assert "Nothing has been collected yet" in text
+    assert "No data collected yet" in text
+    assert 'href="/workflows/tracking"' in text
+
+
+def test_a_collection_from_before_the_sending_is_told(
+    client: TestClient[Any], services: Services
+) -> None:
+    """Data that is older than the delivery cannot know of it, and the page says so."""
+    recipients = add_recipients(services, NAMES)
+    number = add_delivery(services, recipients, contact_at=NOW + timedelta(hours=1)).delivery
+    add_workflow(services)
+
+    text = client.get(f"/deliveries/{number}/tracking").text
+    assert "Nothing has been collected since this delivery was sent" in text
+
+
+def test_nobody_reacted_is_an_answer_too(client: TestClient[Any], services: Services) -> None:
+    """After a collection without hits the page says that nobody has reacted."""
+    number = add_delivery(services, add_recipients(services, NAMES)).delivery
+    add_workflow(services)
+
+    assert "No opens and no clicks so far" in client.get(f"/deliveries/{number}/tracking").text
+
+
+@pytest.mark.parametrize("name", ["forward", "raw_reactivity", "nonsense", "%00"])
+def test_what_is_computed_has_no_list(client: TestClient[Any], seeded: Seeded, name: str) -> None:
+    """Only what was counted can be listed."""
+    assert client.get(f"/deliveries/{seeded.delivery}/figures/{name}").status_code == 404
