@@ -244,9 +244,6 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read answers; `_read` hears of them once there are as many as it wants."""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if len(self._buffer) + sum(map(len, self._lines)) > _ANSWER_BYTES_MAX:
-            self._lose("The mail server does not end its answer.")
-            return
         for line in lines:
             match = _LINE.fullmatch(line)
             if match is None:
@@ -257,7 +254,9 @@ class Conversation(asyncio.Protocol):
                 text = b" ".join(self._lines).decode("utf-8", "replace")
                 self._answers.append(Answer(int(match[1]), text))
                 self._lines = []
-        if len(self._answers) > self._wanted:
+        if len(self._buffer) + sum(len(line) + 6 for line in self._lines) > _ANSWER_BYTES_MAX:
+            self._lose("The mail server does not end its answer.")
+        elif len(self._answers) > self._wanted:
             said = self._answers[-1]
             self._lose(f"The mail server said {said.code} {said.text[:200]} without being asked.")
         elif self._complete is not None and len(self._answers) == self._wanted:

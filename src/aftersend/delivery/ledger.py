@@ -40,7 +40,7 @@ from aftersend.delivery.refusal import Failure
 from aftersend.errors import Busy, Corruption
 from aftersend.model.enumeration import FailureReason, FailureType, MessageStatus
 from aftersend.model.ids import DeliveryId, MessageId
-from aftersend.platform.files import sync, sync_directory, write_atomic
+from aftersend.platform.files import make_directory, sync, sync_directory, write_atomic
 
 __all__ = ["ANSWER_NOT_SEEN", "Ledger", "State", "create", "discard", "locked", "open_ledger"]
 
@@ -151,6 +151,7 @@ def locked(directory: Path, delivery_id: DeliveryId) -> Iterator[None]:
     Raises:
         Busy: somebody else does.
     """
+    make_directory(directory)
     descriptor = os.open(directory / f"{delivery_id}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

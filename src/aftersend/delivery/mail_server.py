@@ -59,10 +59,11 @@ async def connect(server: MailServer) -> Conversation:
         raise InvalidSettings(
             f"The mail server {server} refuses the log-in of {server.user}: {error.message}"
         ) from error
-    except aiosmtplib.SMTPNotSupported as error:
-        raise InvalidSettings(f"The mail server {server} cannot be used: {error}") from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         client.close()
+        # The bare class says that the server lacks what the settings ask for.
+        if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):
+            raise InvalidSettings(f"The mail server {server} cannot be used: {error}") from error
         raise Transient(f"The mail server {server} does not take mail now: {error}") from error
     transport = client.transport
     assert isinstance(transport, asyncio.Transport), "a connected client has a transport"

@@ -29,10 +29,11 @@ _BYTES: Final = tuple(
 )
 _FIRST: Final = re.compile(rb"(?m)^(\.|From )")
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _HEADER_COLUMNS_MAX: Final = 78
 _WORD_COLUMNS_MAX: Final = 70
-_WORD_BYTES_MAX: Final = 45
-"""As base 64 with what stands around it, 72 of the 75 characters that a word may have."""
+_WORD_BYTES_MAX: Final = 39
+"""As base 64, with what stands around it and the header's name, less than a line of 76."""
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _UNQUOTABLE: Final = re.compile(r'(["\\])')
 
@@ -66,7 +67,7 @@ def header_line(name: str, text: str) -> bytes:
     >>> header_line("Subject", "Zoë, look")
     b'Subject: =?utf-8?B?Wm/DqywgbG9vaw==?=\r\n'
     """
-    text = text.strip()
+    text = _one_line(text)
     if not text.isascii() or "=?" in text:
         return f"{name}: {_encoded_words(text)}\r\n".encode()
     line = f"{name}: {text}"
@@ -83,13 +84,18 @@ def mailbox_line(name: str, display_name: str, address: str) -> bytes:
     >>> mailbox_line("To", "Ada, Countess", "ada@example.com")
     b'To: "Ada, Countess" <ada@example.com>\r\n'
     """
-    display_name = display_name.strip()
+    display_name = _one_line(display_name)
     if not display_name:
         return f"{name}: {address}\r\n".encode()
     line = f"{name}: {_phrase(display_name)}"
     is_long = len(line) - line.rfind("\n") + len(address) > _HEADER_COLUMNS_MAX - 3
     border = "\r\n " if is_long else " "
     return f"{line}{border}<{address}>\r\n".encode()
+
+
+def _one_line(text: str) -> str:
+    """Make it impossible for a text to end the header it stands in."""
+    return _CONTROL.sub(" ", text).strip()
 
 
 def _fold(line: str, *, is_whole: bool = True) -> Iterator[bytes]:

@@ -59,6 +59,7 @@ def publish(office: PostOffice, template: Template) -> Publication:
         urls=template.urls,
     )
     data = encode(catalogue)
+    make_directory(office.catalogue)
     write_atomic(office.catalogue / file_name(template.delivery_id), data)
     with office.database.read() as connection:
         servers = tracking_servers.every(connection)

@@ -1,0 +1,35 @@
+"""A post office with a clock that stands still."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aftersend.database.engine import migrate, open_engine
+from aftersend.delivery.office import PostOffice
+from aftersend.platform.clock import ManualClock
+from tests.support.post_office import NOW, make_office
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of a migrated database; copy it, do not change it."""
+    path = tmp_path_factory.mktemp("database") / "empty.sqlite"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Give a clock that stands at half past nine on a Monday."""
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def office(tmp_path: Path, empty_database: Path, clock: ManualClock) -> PostOffice:
+    """Give a post office of one's own, without recipients."""
+    path = tmp_path / "aftersend.sqlite"
+    shutil.copy(empty_database, path)
+    return make_office(tmp_path, path, clock=clock)

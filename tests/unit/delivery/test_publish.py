@@ -1,0 +1,134 @@
+"""Telling tracking servers where the links of a delivery lead."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from aftersend.content import Template
+from aftersend.database import deliveries, tracking_servers
+from aftersend.delivery.analyse import analyse
+from aftersend.delivery.office import PostOffice
+from aftersend.delivery.prepare import template_of
+from aftersend.delivery.publish import publish, retry
+from aftersend.model.catalogue import decode, file_name
+from aftersend.model.enumeration import Severity
+from tests.support.post_office import make_delivery
+
+
+@contextmanager
+def _tracking_server(*, status: int = 204) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+    """Give an address that takes catalogues, and what came: path, authorization, body."""
+    came: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            came.append((self.path, self.headers["Authorization"], body))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", came
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _register(office: PostOffice, **servers: str) -> None:
+    with office.database.write() as connection:
+        for name, url in servers.items():
+            tracking_servers.put(
+                connection, server_id=name[-1], internal_url=url, at=office.clock.now()
+            )
+
+
+@pytest.fixture
+def template(office: PostOffice) -> Template:
+    """Give the template of an analysed delivery."""
+    delivery_id = make_delivery(office)
+    analyse(office, delivery_id)
+    with office.database.read() as connection:
+        return template_of(connection, office, deliveries.get(connection, delivery_id))
+
+
+def test_without_registered_servers_the_local_folder_is_enough(
+    office: PostOffice, template: Template
+) -> None:
+    """The catalogue is always written locally, where a tracking server of this machine reads it."""
+    publication = publish(office, template)
+
+    written = decode((office.catalogue / file_name(template.delivery_id)).read_bytes())
+    assert publication.is_known
+    assert template.urls == written.urls
+    assert office.clock.now() == written.published_at
+
+
+def test_every_registered_server_gets_the_catalogue(office: PostOffice, template: Template) -> None:
+    """Each server is told with the registration password and the same bytes."""
+    with _tracking_server() as (first, came), _tracking_server() as (second, came_too):
+        _register(office, server_1=first, server_2=second)
+
+        publication = publish(office, template)
+
+    assert ["1", "2"] == publication.reached
+    ((path, authorization, body),) = came
+    assert f"/catalogue/{template.delivery_id}" == path
+    assert f"Bearer {office.password}" == authorization
+    assert (office.catalogue / file_name(template.delivery_id)).read_bytes() == body
+    assert came == came_too
+
+
+def test_a_server_that_is_down_gets_it_later(office: PostOffice, template: Template) -> None:
+    """What a server missed is told, remembered over restarts, and brought when it answers."""
+    with _tracking_server() as (up, _), _tracking_server(status=503) as (ill, _):
+        _register(office, server_1=up, server_2=ill, server_3="http://127.0.0.1:9")
+        publication = publish(office, template)
+    with _tracking_server() as (well, came):
+        _register(office, server_2=well)
+        again = retry(office)
+
+    assert publication.is_known
+    assert ["2", "3"] == [missed.server_id for missed in publication.missed]
+    assert "it answered 503" == publication.missed[0].reason
+    assert "it does not answer" in publication.missed[1].reason
+    assert (["2"], ["3"]) == (again.reached, [missed.server_id for missed in again.missed])
+    assert 1 == len(came)
+
+
+def test_nothing_is_brought_twice_by_a_retry(office: PostOffice, template: Template) -> None:
+    """Once a server has a catalogue, there is nothing left to retry."""
+    _register(office, server_1="http://127.0.0.1:9")
+    publish(office, template)
+    with _tracking_server() as (url, came):
+        _register(office, server_1=url)
+        retry(office)
+        retry(office)
+
+    assert 1 == len(came)
+
+
+def test_links_are_unknown_when_no_server_took_them(office: PostOffice, template: Template) -> None:
+    """With registered servers, at least one of them has to have the catalogue."""
+    _register(office, server_1="http://127.0.0.1:9")
+
+    assert not publish(office, template).is_known
+
+
+def test_an_analysis_warns_of_servers_that_miss_the_links(office: PostOffice) -> None:
+    """A tracking server that is down is a warning: the send tries again."""
+    _register(office, server_1="http://127.0.0.1:9")
+
+    analysis = analyse(office, make_delivery(office))
+
+    assert [(Severity.WARNING, "tracking-server")] == [
+        (check.level, check.rule) for check in analysis.checks
+    ]
