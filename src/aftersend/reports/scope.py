@@ -1,0 +1,63 @@
+"""What a report is about."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from aftersend.database import figures, workflows
+from aftersend.database.figures import DeliveryFigures
+from aftersend.lake.counted_log import DEDUP_OPEN_PERIOD_S
+from aftersend.lake.measure import MEASURES
+from aftersend.model.ids import DeliveryId
+
+__all__ = ["Scope", "as_of", "chosen"]
+
+_TRACKING = "tracking"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which deliveries, which of their hits, and what counts.
+
+    `deliveries`: none named means all that were begun to be sent, in the period if there is one.
+    `since`, `until`: of every delivery only the hits from `since` on and before `until` count.
+    `is_all_hits`: machines, suspects and repeats count, too; seed addresses never do.
+    `dedup_open_period_s`: the setting ``tracking.dedup_open_period_s``.
+    """
+
+    deliveries: Collection[DeliveryId] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    is_all_hits: bool = False
+    dedup_open_period_s: int = DEDUP_OPEN_PERIOD_S
+
+    @property
+    def is_consolidated(self) -> bool:
+        """Tell whether what consolidation wrote down answers; else the hits must be read."""
+        return self.since is None and self.until is None and not self.is_all_hits
+
+
+def chosen(connection: Connection, scope: Scope) -> list[DeliveryFigures]:
+    """Give the deliveries of a scope with their counters.
+
+    Raises:
+        NotFound: one that is named does not exist.
+    """
+    reactions = tuple(MEASURES)
+    if scope.deliveries is None:
+        return figures.contacted(
+            connection, since=scope.since, until=scope.until, reactions=reactions
+        )
+    return figures.of_deliveries(connection, sorted(scope.deliveries), reactions=reactions)
+
+
+def as_of(connection: Connection, deliveries: Collection[DeliveryFigures]) -> datetime | None:
+    """Tell up to when every hit is in the figures: when the last finished run of Tracking began.
+
+    Where none has finished, when the figures were computed; where that never was, none.
+    """
+    at = workflows.last_finished(connection, _TRACKING)
+    computed = [one.computed_at for one in deliveries if one.computed_at is not None]
+    return at or max(computed, default=None)
