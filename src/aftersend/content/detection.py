@@ -1,0 +1,137 @@
+"""Which links a message has: the list that people see before anything is sent.
+
+The same decoded URL is one link of its part, however often and however it is written. The author's
+own label wins over the link's text, text over the alternative text of an image, and a link without
+words is named by its URL. Links of the blocks have fixed names and types.
+
+Source: spec §3.3, §3.6.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aftersend.content.block import blocks, mirror_base, opt_out_base
+from aftersend.content.expression import Passage, read_passage
+from aftersend.content.hypertext import Occurrence, read_hypertext
+from aftersend.content.message import Addresses, FoundLink, Source
+from aftersend.content.plaintext import read_plaintext
+from aftersend.errors import InvalidContent
+from aftersend.model.catalogue import TOKEN_SLOT, Destination
+from aftersend.model.enumeration import Part, UrlType
+
+__all__ = [
+    "LABEL_LENGTH_MAX",
+    "LINE_BREAKS",
+    "PreparedPart",
+    "detect",
+    "group",
+    "read_parts",
+    "read_subject",
+]
+
+LABEL_LENGTH_MAX: Final = 255
+LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+"""What no header of a message may hold: all that anybody reads as the end of a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPart:
+    """One part with its links at their places.
+
+    `unsent` are stretches that are not sent; `pixel_at` is a place in HTML, -1 in text.
+    """
+
+    part: Part
+    passage: Passage
+    occurrences: tuple[Occurrence, ...]
+    unsent: tuple[tuple[int, int], ...] = ()
+    pixel_at: int = -1
+
+
+def detect(source: Source, *, addresses: Addresses) -> tuple[FoundLink, ...]:
+    """List the links of a message: those of the HTML in their order, then those of the text.
+
+    Raises:
+        InvalidContent: the message cannot be prepared.
+
+    >>> found = detect(
+    ...     Source("Hi", html="<a href='https://x.example/?a=1&amp;b=2'>Shop</a>"),
+    ...     addresses=Addresses("https://t.example", "https://app.example"),
+    ... )
+    >>> [(link.source, link.label, link.occurrences) for link in found]
+    [('https://x.example/?a=1&b=2', 'Shop', 1)]
+    """
+    read_subject(source)
+    return tuple(
+        link for prepared in read_parts(source, addresses) for link in group(prepared, addresses)
+    )
+
+
+def read_subject(source: Source) -> Passage:
+    """Read the subject, which has values but no blocks.
+
+    Raises:
+        InvalidContent: it has more than one line, or an expression is not understood.
+    """
+    passage = read_passage("subject", source.subject, blocks={})
+    for piece in passage.pieces(0, len(passage.text)):
+        if isinstance(piece, str) and LINE_BREAKS.search(piece):
+            raise InvalidContent("The subject has more than one line: write one.", part="subject")
+    return passage
+
+
+def read_parts(source: Source, addresses: Addresses) -> tuple[PreparedPart, ...]:
+    """Read the parts that are not blank, HTML first.
+
+    Raises:
+        InvalidContent: there is no part, or one cannot be prepared.
+    """
+    parts = []
+    if source.html is not None and source.html.strip():
+        passage = read_passage("html", source.html, blocks=blocks(Part.HTML, addresses))
+        read = read_hypertext(passage)
+        parts.append(PreparedPart(Part.HTML, passage, read.occurrences, read.unsent, read.pixel_at))
+    if source.text is not None and source.text.strip():
+        passage = read_passage("text", source.text, blocks=blocks(Part.TEXT, addresses))
+        parts.append(PreparedPart(Part.TEXT, passage, read_plaintext(passage)))
+    if not parts:
+        raise InvalidContent("The message is empty: write an HTML part, a text part or both.")
+    return tuple(parts)
+
+
+def group(prepared: PreparedPart, addresses: Addresses) -> tuple[FoundLink, ...]:
+    """Join the occurrences of each URL, in the order of the first ones."""
+    occurrences: dict[str, list[Occurrence]] = {}
+    for occurrence in prepared.occurrences:
+        occurrences.setdefault(occurrence.address.source, []).append(occurrence)
+    return tuple(_link(prepared.part, same, addresses) for same in occurrences.values())
+
+
+def _link(part: Part, same: list[Occurrence], addresses: Addresses) -> FoundLink:
+    address = same[0].address
+    kind, label = _of_block(address.pieces, addresses)
+    own_type = next((each.type for each in same if each.type is not None), kind)
+    own_label = _first(each.label for each in same) or label
+    name = own_label or _first(each.text for each in same) or address.source
+    return FoundLink(
+        part=part,
+        source=address.source,
+        destination=Destination(address.pieces, own_type, name[:LABEL_LENGTH_MAX]),
+        fields=address.fields,
+        occurrences=len(same),
+    )
+
+
+def _of_block(pieces: tuple[str | int, ...], addresses: Addresses) -> tuple[UrlType, str]:
+    match pieces:
+        case (base, slot, *_) if slot == TOKEN_SLOT and base == mirror_base(addresses):
+            return UrlType.MIRROR_PAGE, "Mirror Page"
+        case (base, slot, *_) if slot == TOKEN_SLOT and base == opt_out_base(addresses):
+            return UrlType.OPT_OUT, "Opt-out link"
+    return UrlType.EMAIL_CLICK, ""
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next((text for text in texts if text), "")

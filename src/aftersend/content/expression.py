@@ -1,0 +1,230 @@
+"""Personalisation: what stands between `<%` and `%>` in a subject, an HTML or a text.
+
+Understood are::
+
+    <%= recipient.field %>               the recipient's field
+    <%= escapeUrl(recipient.field) %>    the same, percent-encoded: inside addresses
+    <%@ include view='MirrorPage' %>     a block, see `content.block`
+
+A passage keeps the places of its expressions, so that everything behind works on `masked`: the
+same length, with letters in place of expressions and spaces in place of carriage returns. Quotes
+and spaces inside an expression cannot confuse anybody who looks for tags or URLs there.
+
+Invariants: `len(masked) == len(text)`; expressions do not overlap and stand in order; places that
+people are told count from 1 in the author's own lines, blocks not expanded.
+
+Source: spec §3.2.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aftersend.errors import InvalidContent
+
+__all__ = ["Block", "Expression", "MessageToken", "Passage", "Value", "read_passage"]
+
+_OPEN: Final = re.compile(r"<%")
+_SPACE: Final = re.compile(r"\s+")
+_VALUE: Final = re.compile(
+    r"=\s*(?:recipient\.(?P<bare>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|escapeUrl\(\s*recipient\.(?P<escaped>[A-Za-z_][A-Za-z0-9_]*)\s*\))\s*"
+)
+_BLOCK: Final = re.compile(
+    r"@\s*include\s+view\s*=\s*(?P<quote>['\"])(?P<name>[^'\"]*)(?P=quote)\s*"
+)
+_TOKEN_TEXT: Final = "<%= message.token %>"  # noqa: S105 - how it is spelled in lists of links
+_MASK: Final = "x"
+_HOW_TO_WRITE: Final = (
+    "write <%= recipient.field %> or, inside an address, <%= escapeUrl(recipient.field) %>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A field of the recipient, `is_url` when it was written with escapeUrl."""
+
+    field: str
+    is_url: bool
+
+    def __str__(self) -> str:
+        name = f"recipient.{self.field}"
+        return f"<%= escapeUrl({name}) %>" if self.is_url else f"<%= {name} %>"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageToken:
+    """The tracking token of the message: only blocks write it."""
+
+    def __str__(self) -> str:
+        return _TOKEN_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a block stands for: literal texts with the token of the message between them."""
+
+    pieces: tuple[str | MessageToken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value at its place: `start` and `end` count characters of the passage's `text`."""
+
+    start: int
+    end: int
+    what: Value | MessageToken
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One of the texts of a message with its blocks expanded.
+
+    `origins` says where the author wrote what stands from a place of `text` on, and whether the
+    characters that follow are his (a block counts as one place).
+    """
+
+    name: str
+    written: str
+    text: str
+    masked: str
+    expressions: tuple[Expression, ...]
+    origins: tuple[tuple[int, int, bool], ...]
+
+    def error(self, problem: str, at: int) -> InvalidContent:
+        """Make the error that names a place in the author's own lines."""
+        index = bisect_right(self.origins, at, key=lambda each: each[0]) - 1
+        start, origin, is_written = self.origins[index]
+        return _error(
+            self.name, self.written, problem, at=origin + (at - start if is_written else 0)
+        )
+
+    def pieces(self, start: int, end: int) -> Iterator[str | Expression]:
+        """Cut a stretch of the text into literal texts and expressions; no empty texts."""
+        at = start
+        for expression in self.within(start, end):
+            if at < expression.start:
+                yield self.text[at : expression.start]
+            yield expression
+            at = expression.end
+        if at < end:
+            yield self.text[at:end]
+
+    def within(self, start: int, end: int) -> tuple[Expression, ...]:
+        """Give the expressions of a stretch of the text."""
+        first = bisect_right(self.expressions, start - 1, key=lambda each: each.start)
+        last = bisect_right(self.expressions, end - 1, key=lambda each: each.start)
+        return self.expressions[first:last]
+
+
+def read_passage(name: str, written: str, *, blocks: Mapping[str, Block]) -> Passage:
+    """Find every expression of a text and expand its blocks.
+
+    Raises:
+        InvalidContent: something between `<%` and `%>` is not understood, or there is a character
+            that no message can carry.
+    """
+    _check_characters(name, written)
+    builder = _Builder()
+    at = 0
+    while match := _OPEN.search(written, at):
+        builder.add_text(written[at : match.start()], origin=at)
+        close = written.find("%>", match.end())
+        if close < 0:
+            raise _error(
+                name, written, "`<%` is not closed: write `%>` behind it.", at=match.start()
+            )
+        try:
+            what = _parse(written[match.end() : close], blocks)
+        except ValueError as error:
+            raise _error(name, written, str(error), at=match.start()) from None
+        builder.add(written[match.start() : close + 2], what, origin=match.start())
+        at = close + 2
+    builder.add_text(written[at:], origin=at)
+    return builder.passage(name, written)
+
+
+class _Builder:
+    """Collects the text of a passage, its mask and where both come from."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._text: list[str] = []
+        self._masked: list[str] = []
+        self._expressions: list[Expression] = []
+        self._origins: list[tuple[int, int, bool]] = []
+
+    def add_text(self, text: str, *, origin: int) -> None:
+        self._origins.append((self._length, origin, True))
+        self._append(text, text.replace("\r", " "))
+
+    def add(self, written: str, what: Value | Block, *, origin: int) -> None:
+        self._origins.append((self._length, origin, isinstance(what, Value)))
+        if isinstance(what, Value):
+            self._add_expression(written, what)
+            return
+        for piece in what.pieces:
+            if isinstance(piece, str):
+                self._append(piece, piece)
+            else:
+                self._add_expression(_TOKEN_TEXT, piece)
+
+    def passage(self, name: str, written: str) -> Passage:
+        return Passage(
+            name=name,
+            written=written,
+            text="".join(self._text),
+            masked="".join(self._masked),
+            expressions=tuple(self._expressions),
+            origins=tuple(self._origins),
+        )
+
+    def _add_expression(self, written: str, what: Value | MessageToken) -> None:
+        start = self._length
+        self._append(written, _MASK * len(written))
+        self._expressions.append(Expression(start, self._length, what))
+
+    def _append(self, text: str, masked: str) -> None:
+        self._text.append(text)
+        self._masked.append(masked)
+        self._length += len(text)
+
+
+def _parse(inside: str, blocks: Mapping[str, Block]) -> Value | Block:
+    if value := _VALUE.fullmatch(inside):
+        return Value(value["bare"] or value["escaped"], is_url=value["bare"] is None)
+    if not inside.startswith("@"):
+        kind = "" if inside.startswith("=") else "Scripts are not run here. "
+        raise ValueError(f"{kind}{_shown(inside)} is not understood: {_HOW_TO_WRITE}.")
+    known = ", ".join(blocks)
+    if not known:
+        raise ValueError(f"{_shown(inside)} does not work here: only HTML and text have blocks.")
+    block = _BLOCK.fullmatch(inside)
+    if block is None:
+        example = f"write <%@ include view='…' %> with one of {known}"
+        raise ValueError(f"{_shown(inside)} is not understood: {example}.")
+    if block["name"] not in blocks:
+        raise ValueError(f"There is no block {block['name'][:60]!r}: write one of {known}.")
+    return blocks[block["name"]]
+
+
+def _shown(inside: str) -> str:
+    text = _SPACE.sub(" ", inside)
+    return f"<%{text[:60]}…" if len(text) > 60 else f"<%{text}%>"
+
+
+def _check_characters(name: str, written: str) -> None:
+    try:
+        written.encode()
+    except UnicodeEncodeError as error:
+        raise _error(
+            name, written, "Half a character (a surrogate) stands here.", at=error.start
+        ) from error
+
+
+def _error(name: str, written: str, problem: str, *, at: int) -> InvalidContent:
+    line_start = written.rfind("\n", 0, at) + 1
+    line = written.count("\n", 0, at) + 1
+    return InvalidContent(problem, part=name, line=line, column=at - line_start + 1)

@@ -1,0 +1,90 @@
+"""What goes into the preparation of a message and what comes out of it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from aftersend.errors import InvalidContent
+from aftersend.model.catalogue import Destination
+from aftersend.model.enumeration import Part, UrlType
+from aftersend.model.ids import UrlId
+
+__all__ = ["Addresses", "FoundLink", "Rendered", "Source", "TrackedLink"]
+
+_BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-_~%:@\[\]]+(?:/[A-Za-z0-9.\-_~%!$*+,:@]+)*/*")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A message as its author wrote it; a part that is blank or None is not sent."""
+
+    subject: str
+    html: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The public bases of links: `redirect` of the tracking servers, `app` of /m/ and /u/.
+
+    A slash at the end makes no difference.
+
+    Raises:
+        InvalidContent: one is not a plain http or https address.
+    """
+
+    redirect: str
+    app: str
+
+    def __post_init__(self) -> None:
+        for name in ("redirect", "app"):
+            url = getattr(self, name)
+            if not _BASE.fullmatch(url):
+                raise InvalidContent(
+                    f"The public address {url!r} cannot stand in a link: write it like"
+                    " https://t.example.com, without spaces, quotes, ? and #."
+                )
+            object.__setattr__(self, name, url.rstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLink:
+    """One link of one part; the same decoded URL twice is one link.
+
+    `source` is the URL with character references decoded once and its personalisation kept; value
+    n of the destination is the recipient's `fields[n]`. `label` is cut to 255 characters.
+    """
+
+    part: Part
+    source: str
+    destination: Destination
+    fields: tuple[str, ...] = ()
+    occurrences: int = 1
+
+    @property
+    def type(self) -> UrlType:
+        """Give what a click on the link counts as."""
+        return self.destination.type
+
+    @property
+    def label(self) -> str:
+        """Give the name of the link in lists and reports."""
+        return self.destination.label
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedLink:
+    """What became of a found link: its id, and its type and label after the author's choices."""
+
+    url_id: UrlId
+    type: UrlType = UrlType.EMAIL_CLICK
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message for one recipient."""
+
+    subject: str
+    html: str | None = None
+    text: str | None = None

@@ -1,0 +1,132 @@
+"""Golden cases of message preparation: files that people read, one case each.
+
+A case is a sentence, then sections that begin with `== name`::
+
+    html, text, subject      the source
+    recipient                `field: value` lines
+    options                  `is_tracked: no` lines
+    links                    what `detect` and the catalogue say of each link
+    sent subject, …          what one recipient gets
+    refused                  the sentence that says why the message cannot be prepared
+
+Tokens are shown as `⟦h2⟧`: part and url id, with values behind them.
+
+`python -m tests.support.content_golden` writes what the code does now into every case: read the
+difference before it is kept.
+"""
+
+import re
+from pathlib import Path
+
+from aftersend.content import Addresses, Rendered, Source, Template, compile_message, detect
+from aftersend.errors import InvalidContent
+from aftersend.model.catalogue import location
+from aftersend.model.ids import DeliveryId, MessageId, UrlId
+from aftersend.model.token import KeyRing, Token, decode
+
+DIRECTORY = Path(__file__).parent.parent / "golden" / "content"
+ADDRESSES = Addresses(redirect="https://t.example", app="https://app.example")
+KEYS = KeyRing({1: bytes(16)})
+DELIVERY_ID = DeliveryId(7)
+MESSAGE_ID = MessageId(300)
+
+_INPUTS = ("html", "text", "subject", "recipient", "options")
+_TOKEN = re.compile(r"https://(?:t|app)\.example/[rmu]/([a-z2-7]+)")
+
+
+def run(case: str) -> str:
+    """Write a case again with what the code makes of its input."""
+    title, sections = _read(case)
+    inputs = {name: text for name, text in sections.items() if name in _INPUTS}
+    return _write(title, {**inputs, **_outputs(inputs)})
+
+
+def tokens(text: str) -> list[Token]:
+    """Read the tokens of our links in a text, in the order of their places."""
+    return [decode(match[1], keys=KEYS) for match in _TOKEN.finditer(text)]
+
+
+def readable(text: str) -> str:
+    """Put names in place of tokens, and show carriage returns."""
+    named = _TOKEN.sub(lambda match: _named(match[0], decode(match[1], keys=KEYS)), text)
+    return named.replace("\r", "␍")
+
+
+def compile_case(
+    source: Source, *, is_tracked: bool = True, is_open_tracked: bool = True
+) -> Template:
+    """Compile with the addresses and delivery that all cases share."""
+    return compile_message(
+        source,
+        delivery_id=DELIVERY_ID,
+        addresses=ADDRESSES,
+        is_tracked=is_tracked,
+        is_open_tracked=is_open_tracked,
+    )
+
+
+def render_case(template: Template, **recipient: object) -> Rendered:
+    """Render with the message and keys that all cases share."""
+    return template.render(recipient, message_id=MESSAGE_ID, keys=KEYS)
+
+
+def _outputs(inputs: dict[str, str]) -> dict[str, str]:
+    source = Source(inputs.get("subject", "-"), inputs.get("html"), inputs.get("text"))
+    recipient = dict(_pairs(inputs.get("recipient", "")))
+    options = {name: value == "yes" for name, value in _pairs(inputs.get("options", ""))}
+    try:
+        template = compile_case(source, **options)
+        rendered = render_case(template, **recipient)
+    except InvalidContent as error:
+        return {"refused": str(error)}
+    outputs = {"links": _links(source, template, rendered)}
+    if source.subject != "-":
+        outputs["sent subject"] = rendered.subject
+    if rendered.html is not None:
+        outputs["sent html"] = readable(rendered.html)
+    if rendered.text is not None:
+        outputs["sent text"] = readable(rendered.text)
+    return outputs
+
+
+def _links(source: Source, template: Template, rendered: Rendered) -> str:
+    lines = []
+    sent = {
+        token.url_id: (match[1], token)
+        for match in _TOKEN.finditer(f"{rendered.html} {rendered.text}")
+        for token in [decode(match[1], keys=KEYS)]
+    }
+    for number, link in enumerate(detect(source, addresses=ADDRESSES), start=2):
+        lines.append(f"{link.part}{number} {link.type.name} x{link.occurrences} {link.label!r}")
+        lines.append(f"   source   {link.source}")
+        if number in template.urls:
+            text, token = sent[UrlId(number)]
+            target = location(template.urls[UrlId(number)], token.values, text)
+            lines.append(f"   leads to {readable(target)}")
+    return "\n".join(lines) or "none"
+
+
+def _named(url: str, token: Token) -> str:
+    base = url.removeprefix("https://t.example/r/").removesuffix(url.rpartition("/")[2])
+    values = "".join(f" {value!r}" for value in token.values)
+    return f"{base}⟦{token.part}{token.url_id}{values}⟧"
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    lines = (line.partition(": ") for line in text.splitlines() if line)
+    return [(name, value.encode().decode("unicode_escape")) for name, _, value in lines]
+
+
+def _read(case: str) -> tuple[str, dict[str, str]]:
+    title, *parts = re.split(r"^== (.+)\n", case, flags=re.MULTILINE)
+    names, texts = parts[0::2], [text.removesuffix("\n") for text in parts[1::2]]
+    return title.strip(), dict(zip(names, texts, strict=True))
+
+
+def _write(title: str, sections: dict[str, str]) -> str:
+    return f"{title}\n\n" + "".join(f"== {name}\n{text}\n" for name, text in sections.items())
+
+
+if __name__ == "__main__":
+    for path in sorted(DIRECTORY.glob("*.txt")):
+        path.write_text(run(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,231 @@
+"""What must hold for every message that anybody could write."""
+
+import re
+from collections.abc import Iterator, Mapping
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from turbohtml import TokenType, tokenize
+
+from aftersend.content import Rendered, Source, Template, detect
+from aftersend.content.markup import decode_attribute
+from aftersend.content.sheet import spoken
+from aftersend.errors import InvalidContent
+from aftersend.model.catalogue import location
+from tests.support import content_strategies as some
+from tests.support.content_golden import ADDRESSES, compile_case, render_case, tokens
+
+_LINK = re.compile(r"https://t\.example/r/[a-z2-7]+(?!\.gif|[a-z2-7])")
+_PIXEL = re.compile(r'<img src="https://t\.example/r/[a-z2-7]+\.gif"[^>]*>')
+
+
+def _compiled(source: Source) -> Template:
+    try:
+        return compile_case(source)
+    except InvalidContent:
+        assume(False)
+        raise
+
+
+def _sent(html: str, **recipient: object) -> str:
+    rendered = render_case(_compiled(Source("-", html)), **recipient)
+    assert rendered.html is not None
+    return rendered.html
+
+
+@given(some.documents, some.endings)
+def test_known_links(pieces: list[some.Piece], ending: tuple[str, str]) -> None:
+    """In a document whose links are known, their addresses are replaced and nothing else changes.
+
+    Killed mutants: the address replaced with its quotes; places counted in bytes of UTF-8; the
+    second occurrence left alone; carriage returns dropped; references not decoded, or twice; the
+    pixel before the first `</body>`.
+    """
+    html = "".join(piece.raw for piece in pieces) + "".join(ending)
+    assume(html.strip())
+    urls = [piece.url for piece in pieces if piece.url]
+    sent = _sent(html)
+    found = detect(Source("-", html), addresses=ADDRESSES)
+
+    assert list(dict.fromkeys(urls)) == [link.source for link in found]
+    assert [urls.count(link.source) for link in found] == [link.occurrences for link in found]
+    ids = {link.source: number for number, link in enumerate(found, start=2)}
+    unpixelled = _PIXEL.sub("", sent)
+    assert [ids[url] for url in urls] == [token.url_id for token in tokens(unpixelled)]
+    marked = "".join(piece.marked for piece in pieces) + "".join(ending)
+    assert marked == _LINK.sub("⟦⟧", unpixelled)
+    pixel = _PIXEL.search(sent)
+    assert pixel is not None
+    assert ending[1] == sent[pixel.end() :]
+
+
+@given(some.soups)
+@example("<a href=https://x.example/>&<a href='https://x.example/?a=1&amp;b=2#c'>")
+def test_undo(html: str) -> None:
+    """Whatever the markup, putting the addresses back and the pixel out gives the source.
+
+    Killed mutants: the pixel twice; the closing quote replaced too; an unquoted address one
+    character short; `/` ends an unquoted address.
+    """
+    assume(html.strip() and "_" not in html)
+    sources = [link.source for link in detect(Source("-", html), addresses=ADDRESSES)]
+    sent = _PIXEL.sub("", _sent(html), count=1)
+
+    assert not _PIXEL.search(sent)
+    assert _is_undone(sent, html, sources)
+
+
+def _is_undone(sent: str, html: str, sources: list[str]) -> bool:
+    """Tell whether `html` is `sent` with addresses that mean what their tokens say."""
+    literals = _LINK.split(sent)
+    wanted = [sources[token.url_id - 2] for token in tokens(sent)]
+    at = len(literals[0])
+    if not html.startswith(literals[0]):
+        return False
+    for literal, source in zip(literals[1:], wanted, strict=True):
+        ends = (end for end in range(at, len(html) + 1) if html.startswith(literal, end))
+        end = next((end for end in ends if source == _meaning(html[at:end])), None)
+        if end is None:
+            return False
+        at = end + len(literal)
+    return at == len(html)
+
+
+def _meaning(written: str) -> str:
+    dropped = written.replace("\r", "").replace("\n", "").replace("\t", "")
+    return decode_attribute(dropped).strip("".join(map(chr, range(33))))
+
+
+@given(some.soups)
+@example("<p><style>p{}</style ")
+def test_pixel(html: str) -> None:
+    """The pixel is one real tag: never inside a comment, a script, raw text or another tag.
+
+    Killed mutants: always at the end; before the last `</body>` of the bytes, comments and all; at
+    the end of a script, a comment or a tag that never ends; behind an end tag that never ends.
+    """
+    assume(html.strip())
+    sent = _sent(html)
+    sources = [
+        token.attr("src") or ""
+        for token in tokenize(sent)
+        if token.type is TokenType.START_TAG and token.tag == "img"
+    ]
+
+    assert [url for url in sources if url.endswith(".gif")] == [
+        match[0].split('"')[1] for match in _PIXEL.finditer(sent)
+    ]
+    assert len(_PIXEL.findall(sent)) == 1
+
+
+@given(some.scripted_soups | some.markup_with_values, some.recipients)
+@example('<p title="<%= recipient.a %>"><%= recipient.a %>', {"a": '"><b>', "b": None})
+def test_values_are_harmless(html: str, recipient: Mapping[str, object]) -> None:
+    """No value adds, ends or changes a tag: the HTML has the structure it has with harmless values.
+
+    Killed mutants: values of HTML left as they are; quotes not escaped; values let into tags or
+    into attributes without quotes.
+    """
+    assume(html.strip())
+    template = _compiled(Source("-", html))
+    nasty = render_case(template, **recipient).html
+    harmless = render_case(template, a="x", b="x").html
+
+    assert nasty is not None
+    assert harmless is not None
+    assert list(_structure(harmless)) == list(_structure(nasty))
+
+
+def _structure(html: str) -> Iterator[tuple[object, ...]]:
+    for token in tokenize(html):
+        if token.type is not TokenType.TEXT:
+            yield token.type, token.tag, [name for name, _ in token.attrs or ()]
+
+
+@given(some.soups)
+@example('<a _label="x"href="y"><a title _label="x" =y><a/_label=x/id=y><a _label=x>')
+@example('<a HREF=/ _label=""/>')
+def test_own_attributes(html: str) -> None:
+    """Without our own attributes, every tag has the other attributes that it had.
+
+    Killed mutants: the space before an attribute always dropped; an attribute before `=` dropped.
+    """
+    assume(html.strip())
+    _compiled(Source("-", html))
+    sent = render_case(compile_case(Source("-", html), is_tracked=False)).html
+
+    assert sent is not None
+    assert list(_others(html)) == list(_others(sent))
+
+
+def _others(html: str) -> Iterator[tuple[object, ...]]:
+    for token in tokenize(html):
+        if token.type is TokenType.START_TAG:
+            own = ("_label", "_type")
+            yield token.tag, [each for each in token.attrs or () if each[0] not in own]
+
+
+@given(*[some.scripted_soups] * 3)
+@example("-", "\ud800", "-")
+def test_only_our_error(subject: str, html: str, text: str) -> None:
+    """Whatever is written, it is prepared or refused with our one error.
+
+    Killed mutant: half characters let in.
+    """
+    try:
+        template = compile_case(Source(subject, html, text))
+    except InvalidContent:
+        return
+    _encoded(render_case(template))
+
+
+@given(some.texts_with_values, some.markup_with_values, some.texts_with_values, some.recipients)
+def test_any_recipient(subject: str, html: str, text: str, recipient: Mapping[str, object]) -> None:
+    """Whatever a recipient's fields hold, the message can be sent, and its subject is one line.
+
+    Killed mutants: only line feeds taken out of a subject; half characters let in.
+    """
+    rendered = render_case(_compiled(Source(subject, html, f"-{text}")), **recipient)
+    message = EmailMessage()
+    message["Subject"] = rendered.subject
+
+    assert len(f"-{rendered.subject}-".splitlines()) == 1
+    _encoded(rendered)
+
+
+def _encoded(rendered: Rendered) -> bytes:
+    return f"{rendered.subject}{rendered.html}{rendered.text}".encode()
+
+
+@given(some.scripted_soups, st.booleans())
+def test_untracked(html: str, is_open_tracked: bool) -> None:
+    """Without tracking, what has no expression and no attribute of ours is sent as it is written.
+
+    Killed mutant: the pixel stays when only links are switched off.
+    """
+    assume("<%" not in html and "_" not in html and html.strip())
+    template = compile_case(Source("-", html), is_tracked=False, is_open_tracked=is_open_tracked)
+
+    assert html == render_case(template).html
+    assert {} == template.urls
+
+
+@given(some.values)
+@example("\ud800")
+@example("@evil.example/")
+def test_values_stay_behind_the_host(value: object) -> None:
+    """Whatever a field holds, the link leads to the author's host and path.
+
+    Killed mutants: values percent-encoded twice; half characters let into tokens.
+    """
+    url = "https://x.example/p?<%= escapeUrl(recipient.a) %>#<%= escapeUrl(recipient.a) %>"
+    template = compile_case(Source("-", f'<a href="{url}">x</a>'))
+    rendered = render_case(template, a=value)
+    assert rendered.html is not None
+    link = tokens(rendered.html)[0]
+    target = urlsplit(location(template.urls[link.url_id], link.values, ""))
+
+    assert (target.scheme, target.netloc, target.path) == ("https", "x.example", "/p")
+    assert unquote(target.query) == unquote(target.fragment) == spoken(value)
