@@ -29,8 +29,9 @@ def agent_id(text: str) -> int:
 
 def unknown(connection: Connection, ids: Collection[int]) -> set[int]:
     """Tell which of some numbers have no text yet."""
-    known = select_by_ids(connection, (user_agent.c.id,), user_agent.c.id, ids)
-    return set(ids) - {number for (number,) in known}
+    wanted = set(ids) - {0}
+    known = select_by_ids(connection, (user_agent.c.id,), user_agent.c.id, wanted)
+    return wanted - {number for (number,) in known}
 
 
 def keep(connection: Connection, agents: Mapping[int, str]) -> None:
