@@ -95,6 +95,9 @@ def progress() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    if not sys.stderr.isatty():
+        yield lambda _what, _done, _of: None
+        return
     tasks: dict[str, TaskID] = {}
     with Bars(console=Console(stderr=True), transient=True) as bars:
 

@@ -44,13 +44,14 @@ class Post:
             AftersendError: it cannot be sent.
             Transient: less arrived than was sent.
         """
-        from aftersend.app import mail_server, post_office
+        from aftersend.app import post_office
         from aftersend.delivery.create import create
+        from aftersend.delivery.mail_server import MailServer
         from aftersend.delivery.send import send
 
         office = post_office(self.opened)
         delivery_id = create(office, draft)
-        server = replace(mail_server(self.opened), host="127.0.0.1", port=self._port)
+        server = MailServer("127.0.0.1", self._port)
         self._letters.clear()
         sent = send(office, server, delivery_id)
         letters = tuple(self._letters)
