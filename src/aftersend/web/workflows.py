@@ -43,6 +43,7 @@ def show_workflow(
         "workflow.html",
         row=row,
         is_running=row.is_running or runner.is_running(name),
+        is_started_here=runner.is_running(name),
         problem=runner.problem(name),
         runs=supervision.runs(services.database, name, limit=_RUNS_SHOWN),
         journal=supervision.journal(services.database, name, severity=chosen, limit=_LINES_SHOWN),
@@ -52,11 +53,14 @@ def show_workflow(
 
 @post("/workflows/{name:str}/run", sync_to_thread=True)
 def run_workflow(services: Given[Services], runner: Given[Runner], name: FromPath[str]) -> Redirect:
-    """Execute a workflow now; its page shows how it goes."""
-    if not supervision.overview(services.database, name).is_running:
-        # Pressed twice: the page shows the run that goes on.
-        with suppress(Busy):
-            runner.start(name)
+    """Execute a workflow now; its page shows how it goes.
+
+    It is tried even where a run seems to go on: whoever began that one may be dead.
+    """
+    supervision.overview(services.database, name)
+    # Pressed twice: the page shows the run that goes on.
+    with suppress(Busy):
+        runner.start(name)
     return _to(name)
 
 

@@ -5,12 +5,13 @@ from typing import Any
 from litestar.testing import TestClient
 from sqlalchemy import select, update
 
+from aftersend.database import workflows
 from aftersend.database.schema import workflow
 from aftersend.errors import Transient
 from aftersend.model.enumeration import WorkflowState
 from aftersend.web.services import Services
 from tests.support.page_seed import HOSTILE, add_workflow
-from tests.support.pages import Runs, csrf
+from tests.support.pages import NOW, Runs, csrf
 
 PATH = "/workflows/tracking"
 
@@ -119,3 +120,18 @@ def test_an_unknown_workflow_has_no_page(client: TestClient[Any]) -> None:
 def test_without_workflows_the_page_says_why(client: TestClient[Any]) -> None:
     """Workflows register themselves at the start of the server, and the page says so."""
     assert "No workflow is registered yet" in client.get("/workflows").text
+
+
+def test_a_run_whose_process_died_can_be_taken_over(
+    client: TestClient[Any], services: Services, runs: Runs
+) -> None:
+    """A run that seems to go on for ever does not lock the button: the engine decides."""
+    add_workflow(services)
+    with services.database.write() as connection:
+        workflows.open_run(connection, "tracking", NOW)
+    text = client.get(PATH).text
+
+    assert "data-running" in text
+    assert "disabled" not in text
+    _press(client, "run")
+    assert runs.names == ["tracking"]
