@@ -8,7 +8,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Instance",
+    "embedded_collector",
     "init",
     "mail_server",
     "open_instance",
@@ -99,7 +100,7 @@ class Instance:
     @property
     def keys(self) -> KeyRing:
         """Give the keys of tracking tokens."""
-        return _keys(self.settings)
+        return KeyRing({int(n): bytes.fromhex(text) for n, text in self.settings.keys.items()})
 
     @property
     def redirect_url(self) -> str:
@@ -247,6 +248,21 @@ def mail_server(opened: Instance) -> "MailServer":
     )
 
 
+@contextmanager
+def embedded_collector(opened: Instance, *, server_id: str | None = None) -> Iterator[str]:
+    """Run a tracking server inside this process, on the clock of the instance; give its address.
+
+    Its only visitors are made up and on this machine, so their word on addresses counts.
+    """
+    from aftersend.collector.config import configured
+    from aftersend.collector.embedded import running
+
+    config = configured(opened.directory, opened.settings, server_id=server_id)
+    config = replace(config, trusted_proxies=("127.0.0.1",))
+    with running(config, opened.clock, opened.entropy) as base_url:
+        yield base_url
+
+
 def web_services(opened: Instance) -> "Services":
     """Give what the pages stand on."""
     from aftersend.web.services import Services
@@ -356,10 +372,6 @@ def _tracking_workflow(
 ) -> "Definition[Context]":
     tracking = settings.tracking
     return Definition("tracking", "Tracking", tracking.schedule, steps, tracking.lease_s)
-
-
-def _keys(settings: Settings) -> KeyRing:
-    return KeyRing({number: bytes.fromhex(text) for number, text in settings.keys.items()})
 
 
 def _read_addresses(directory: Path) -> Mapping[str, str]:

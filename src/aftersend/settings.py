@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     delivery: DeliverySettings = DeliverySettings()
 
+    @property
+    def secrets(self) -> Mapping[int, bytes]:
+        """Give the keys of tracking tokens as bytes, by id."""
+        return {number: bytes.fromhex(text) for number, text in self.keys.items()}
+
     @field_validator("keys")
     @classmethod
     def _are_keys(cls, keys: Mapping[int, str]) -> Mapping[int, str]:

@@ -69,13 +69,12 @@ def collector(
 ) -> None:
     """Run only a tracking server; it needs no database."""
     from aftersend import settings
-    from aftersend.app import collector_config
+    from aftersend.collector.config import configured
     from aftersend.collector.server import serve as serve_collector
 
     directory = instance_directory(instance)
-    serve_collector(
-        collector_config(directory, settings.load(directory), server_id=server_id, port=port)
-    )
+    loaded = settings.load(directory)
+    serve_collector(configured(directory, loaded, server_id=server_id, port=port))
 
 
 @dataclass(frozen=True, slots=True)
