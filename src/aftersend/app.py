@@ -100,7 +100,7 @@ class Instance:
     @property
     def keys(self) -> KeyRing:
         """Give the keys of tracking tokens."""
-        return KeyRing({int(n): bytes.fromhex(text) for n, text in self.settings.keys.items()})
+        return KeyRing(self.settings.secrets)
 
     @property
     def redirect_url(self) -> str:
