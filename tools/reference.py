@@ -15,8 +15,8 @@ import typer.main
 
 from aftersend import errors
 from aftersend.cli.main import root as command_root
-from aftersend.reports.indicator import INDICATORS
 from aftersend.settings import Settings
+from tools import indicator_dictionary
 
 __all__ = ["FOLDER", "main", "pages"]
 
@@ -45,7 +45,7 @@ def pages() -> dict[str, str]:
     bodies: Mapping[str, tuple[str, Iterator[str]]] = {
         "commands.md": ("Commands", _commands()),
         "settings.md": ("Settings", _settings()),
-        "indicators.md": ("Indicators", _indicators()),
+        "indicators.md": ("Indicators", indicator_dictionary.lines()),
         "errors.md": ("Errors", _errors()),
     }
     made = {
@@ -150,21 +150,6 @@ def _default(value: object) -> str:
     if value is None or value in ([], {}, ""):
         return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _indicators() -> Iterator[str]:
-    yield from (
-        "",
-        "`n(x)` counts hits that satisfy x; `d(k; x)` the different k among them. Only hits that",
-        "count enter: see [figures](../guide/figures.md). A rate is the value ÷ its denominator.",
-        "",
-        "| name | label | formula | unit | rate: share of |",
-        "|---|---|---|---|---|",
-    )
-    for one in INDICATORS:
-        share = one.denominator.formula if one.denominator else "–"
-        cells = (f"`{one.name}`", one.label, one.formula, one.unit, share)
-        yield f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _errors() -> Iterator[str]:

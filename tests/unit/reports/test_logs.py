@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aftersend.errors import InvalidInput, NotFound
@@ -203,11 +203,12 @@ _hits = st.builds(
 
 @settings(max_examples=5, deadline=None)
 @given(
-    st.lists(_hits, min_size=1, max_size=30),
-    st.sampled_from(SORTS),
-    st.booleans(),
-    st.integers(1, 9),
+    hits=st.lists(_hits, min_size=1, max_size=30),
+    sort=st.sampled_from(SORTS),
+    is_descending=st.booleans(),
+    limit=st.integers(1, 9),
 )
+@example(hits=[Hit(0, OPEN, 0), Hit(0, OPEN, 9)], sort="at", is_descending=True, limit=1)
 def test_pages_together_are_the_whole_list(
     tmp_path_factory: pytest.TempPathFactory,
     empty_database: Path,

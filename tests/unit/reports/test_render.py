@@ -66,7 +66,7 @@ def test_numbers_stay_numbers() -> None:
 def test_csv_gives_back_every_text(rows: list[list[str]]) -> None:
     """Commas, quotes and line feeds survive; only the apostrophe of a formula is added.
 
-    Killed by: joining cells with commas; leaving the first row's formulas alone.
+    Killed by: joining cells with commas.
     """
     text = render.rows_csv(["one", "two"], rows)
     read = list(csv.reader(io.StringIO(text, newline="")))[1:]
