@@ -62,6 +62,10 @@ def read_address(pieces: Iterable[str | Expression]) -> WebAddress | None:
         ValueError: it can be neither tracked nor left alone; the text says what to write instead.
     """
     trimmed = _trim(pieces)
+    if any(isinstance(piece, str) and "<%" in piece for piece in trimmed):
+        raise ValueError(
+            "This address has an expression in character references: write <%= … %> as it is."
+        )
     check_values(trimmed)
     first = trimmed[0] if trimmed else ""
     if not isinstance(first, str) or not _BASE.match(first):

@@ -24,7 +24,17 @@ from typing import Final
 
 from aftersend.errors import InvalidContent
 
-__all__ = ["Block", "Expression", "MessageToken", "Passage", "Value", "read_passage"]
+__all__ = [
+    "TEXT_LENGTH_MAX",
+    "Block",
+    "Expression",
+    "MessageToken",
+    "Passage",
+    "Value",
+    "read_passage",
+]
+
+TEXT_LENGTH_MAX: Final = 5_000_000
 
 _OPEN: Final = re.compile(r"<%")
 _SPACE: Final = re.compile(r"\s+")
@@ -123,9 +133,11 @@ def read_passage(name: str, written: str, *, blocks: Mapping[str, Block]) -> Pas
     """Find every expression of a text and expand its blocks.
 
     Raises:
-        InvalidContent: something between `<%` and `%>` is not understood, or there is a character
-            that no message can carry.
+        InvalidContent: something between `<%` and `%>` is not understood, there is a character
+            that no message can carry, or the text is longer than `TEXT_LENGTH_MAX`.
     """
+    if len(written) > TEXT_LENGTH_MAX:
+        raise InvalidContent(f"It is longer than {TEXT_LENGTH_MAX:,} characters.", part=name)
     _check_characters(name, written)
     builder = _Builder()
     at = 0

@@ -204,6 +204,7 @@ def _attributes(written: str, base: int) -> Iterator[Attribute]:
             assert at == len(written) - 1, "both readings of a tag end at the same place"
             return
         start, at = at, _end(_NAME, written, at)
+        assert start < at, "an attribute has a name"
         name = written[start:at].translate(_LOWER)
         value_start = value_end = at
         is_quoted = False

@@ -39,7 +39,7 @@ def read_plaintext(passage: Passage) -> tuple[Occurrence, ...]:
 
 def _occurrences(passage: Passage) -> Iterator[Occurrence]:
     at = 0
-    values_end = {each.end for each in passage.expressions}
+    values_end = [each.end for each in passage.expressions]
     for end in values_end:
         if passage.masked.startswith("://", end):
             raise passage.error(HOST_PROBLEM, end)

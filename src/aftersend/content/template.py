@@ -45,36 +45,28 @@ class Template:
     """A message ready to be rendered; made by `compile_message`.
 
     `urls` is for the catalogue of the delivery; `fields` are all fields of recipients it reads.
+    `subject` and `parts` are for those who encode literals only once: the `fillings` of a message
+    go into their slots.
     """
 
     delivery_id: DeliveryId
     urls: Mapping[UrlId, Destination]
     fields: frozenset[str]
+    subject: Sheet
+    parts: Mapping[Part, Sheet]
     _tokens: tuple[TokenSlot, ...]
     _frames: tuple[tuple[bytes, bytes], ...]
     _values: tuple[ValueSlot, ...]
-    _subject: Sheet
-    _parts: Mapping[Part, Sheet]
 
     @property
     def has_html(self) -> bool:
         """Tell whether messages have an HTML part."""
-        return Part.HTML in self._parts
+        return Part.HTML in self.parts
 
     @property
     def has_text(self) -> bool:
         """Tell whether messages have a text part."""
-        return Part.TEXT in self._parts
-
-    @property
-    def subject(self) -> Sheet:
-        """Give the subject as literals and slots, for those who encode literals only once."""
-        return self._subject
-
-    @property
-    def parts(self) -> Mapping[Part, Sheet]:
-        """Give the parts as literals and slots, for those who encode literals only once."""
-        return self._parts
+        return Part.TEXT in self.parts
 
     def render(
         self, recipient: Mapping[str, object], *, message_id: MessageId, keys: KeyRing
@@ -85,9 +77,9 @@ class Template:
             InvalidContent: the values of a link are longer than a link can be.
         """
         fillings = self.fillings(recipient, message_id=message_id, keys=keys)
-        html, text = self._parts.get(Part.HTML), self._parts.get(Part.TEXT)
+        html, text = self.parts.get(Part.HTML), self.parts.get(Part.TEXT)
         return Rendered(
-            subject=self._subject.fill(fillings),
+            subject=self.subject.fill(fillings),
             html=html.fill(fillings) if html else None,
             text=text.fill(fillings) if text else None,
         )
@@ -202,8 +194,8 @@ def _template(
         _tokens=tuple(tokens),
         _frames=tuple(frame(slot.part, slot.url_id) for slot in tokens if not slot.fields),
         _values=tuple(values),
-        _subject=lay_out(subject, indexes),
-        _parts={part: lay_out(body, indexes) for part, body in bodies.items()},
+        subject=lay_out(subject, indexes),
+        parts={part: lay_out(body, indexes) for part, body in bodies.items()},
     )
 
 

@@ -1,5 +1,7 @@
 """Compiling and rendering, as those call it who send."""
 
+import pickle
+
 import pytest
 
 from aftersend.content import (
@@ -123,6 +125,12 @@ def test_long_label() -> None:
     assert (255, url) == (len(link.label), link.source)
 
 
+def test_long_part() -> None:
+    """A part that no mailbox would take is refused before it is read."""
+    with pytest.raises(InvalidContent, match="text: It is longer than 5,000,000 characters"):
+        compile_case(Source("-", text="x" * 5_000_001))
+
+
 def test_long_values() -> None:
     """Values that make a token too long are refused for this recipient only."""
     template = compile_case(Source("-", f'<a href="{SHOP}?<%= escapeUrl(recipient.a) %>">x</a>'))
@@ -139,6 +147,19 @@ def test_line_ends_are_kept() -> None:
     assert '<a\r\nhref="⟦h2⟧">x</a>\r<p>\n</p>' == readable(
         _html(compile_case(Source("-", html), is_open_tracked=False))
     ).replace("␍", "\r")
+
+
+def test_fillings() -> None:
+    """A message is its fillings in the slots of the parts, in this process or in another."""
+    source = Source("Hi <%= recipient.a %>", BOTH.html, f"<%= recipient.a %> {SHOP}")
+    template = pickle.loads(pickle.dumps(compile_case(source)))
+    fillings = template.fillings({"a": "Zoë"}, message_id=MESSAGE_ID, keys=KEYS)
+    rendered = render_case(template, a="Zoë")
+
+    assert {Part.HTML: rendered.html, Part.TEXT: rendered.text} == {
+        part: sheet.fill(fillings) for part, sheet in template.parts.items()
+    }
+    assert rendered.subject == template.subject.fill(fillings) == "Hi Zoë"
 
 
 def test_newest_key() -> None:
