@@ -22,6 +22,7 @@ from aftersend.platform.clock import Clock, SystemClock
 from aftersend.platform.entropy import Entropy, SystemEntropy
 from aftersend.platform.files import make_directory, write_atomic
 from aftersend.settings import Settings
+from aftersend.workflow import technical
 from aftersend.workflow.definition import Definition, register
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from aftersend.model.ids import DeliveryId
     from aftersend.tracking.steps import Context
     from aftersend.web.services import Services
-    from aftersend.workflow.definition import Step
     from aftersend.workflow.engine import RunResult
     from aftersend.workflow.scheduler import Scheduler
 
@@ -197,7 +197,7 @@ def open_instance(
         entropy=entropy or SystemEntropy(),
     )
     # Who it is and when it runs is enough here: its steps bring the whole data plane along.
-    register(database, [_tracking_workflow(settings, ())], clock=opened.clock)
+    register(database, [technical.tracking(settings.tracking)], clock=opened.clock)
     return opened
 
 
@@ -293,9 +293,7 @@ def scheduler(opened: Instance) -> "Scheduler[Context]":
 
 def workflows(opened: Instance) -> Sequence["Definition[Context]"]:
     """Declare the technical workflows of an instance (spec §9.2)."""
-    from aftersend.tracking.steps import STEPS
-
-    return [_tracking_workflow(opened.settings, STEPS)]
+    return technical.technical(opened.settings.tracking)
 
 
 def run_workflow(opened: Instance, name: str) -> "RunResult":
@@ -365,13 +363,6 @@ def _context(opened: Instance) -> "Iterator[Context]":
             clock=opened.clock,
             settings=tracking,
         )
-
-
-def _tracking_workflow(
-    settings: Settings, steps: "Sequence[Step[Context]]"
-) -> "Definition[Context]":
-    tracking = settings.tracking
-    return Definition("tracking", "Tracking", tracking.schedule, steps, tracking.lease_s)
 
 
 def _read_addresses(directory: Path) -> Mapping[str, str]:

@@ -115,16 +115,9 @@ class World:
                     connection,
                     schema.message,
                     {
-                        "delivery_id": delivery_id,
+                        **_message(delivery_id, address, at, reasons.get(place)),
                         "recipient_id": 0 if place in is_seed else recipients[place],
-                        "address": address,
-                        "domain": address.partition("@")[2],
                         "is_seed": place in is_seed,
-                        "status": (
-                            MessageStatus.FAILED if place in reasons else MessageStatus.SENT
-                        ),
-                        "failure_reason": reasons.get(place, FailureReason.NOT_DEFINED),
-                        "event_at": at,
                     },
                 )
                 for place, address in enumerate(addresses)
@@ -214,6 +207,19 @@ def _row(sent: Sent, hit: Hit, number: int) -> dict[str, Any]:
         "is_seed": is_seed,
         "agent_id": 0,
         "parameters": "",
+    }
+
+
+def _message(
+    delivery_id: int, address: str, at: datetime, reason: FailureReason | None
+) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery_id,
+        "address": address,
+        "domain": address.partition("@")[2],
+        "status": MessageStatus.SENT if reason is None else MessageStatus.FAILED,
+        "failure_reason": reason or FailureReason.NOT_DEFINED,
+        "event_at": at,
     }
 
 

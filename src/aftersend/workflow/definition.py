@@ -70,9 +70,14 @@ def register(database: Database, definitions: Sequence[Definition[Any]], *, cloc
     """
     for definition in definitions:
         schedule.check(definition.schedule, setting=f"{definition.name}.schedule")
-    with database.write() as connection:
-        for definition in definitions:
-            _register(connection, definition, clock)
+    with database.read() as connection:
+        known = {(row.name, row.label, row.schedule) for row in workflows.every(connection)}
+    # Every command comes by here: one that has nothing to change waits for no writer.
+    new = [each for each in definitions if (each.name, each.label, each.schedule) not in known]
+    if new:
+        with database.write() as connection:
+            for definition in new:
+                _register(connection, definition, clock)
 
 
 def _register(connection: Connection, definition: Definition[Any], clock: Clock) -> None:
