@@ -1,0 +1,92 @@
+"""Everything at once: pages, tracking server, scheduler and sink in one command."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aftersend.audience.letter import read_letter
+from tests.support.command import aftersend
+from tests.support.running import Running, up
+
+pytestmark = pytest.mark.heavy
+
+HTML = (
+    '<p>Hi <%= recipient.first_name %>, <a href="https://shop.example/?a=1&amp;b=2#c">look</a></p>'
+    "<%@ include view='UnsubscriptionLink' %>"
+)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a running instance with two recipients."""
+    instance = tmp_path_factory.mktemp("up") / "instance"
+    assert aftersend(None, "init", str(instance)).status == 0
+    recipients = instance / "recipients.csv"
+    recipients.write_text("email,first_name\nada@x.example,Ada\nbob@x.example,Bob\n")
+    assert aftersend(instance, "recipient", "import", str(recipients)).status == 0
+    with up(instance) as running:
+        yield running
+
+
+def _send(running: Running, tmp_path: Path) -> int:
+    (tmp_path / "message.html").write_text(HTML)
+    named = ("--label", "Up", "--sender", "A <a@b.example>", "--subject", "Hello")
+    html = ("--html", str(tmp_path / "message.html"))
+    created = aftersend(running.instance, "delivery", "create", *named, *html, "--json")
+    delivery_id: int = created.document["id"]
+    sent = aftersend(running.instance, "delivery", "send", str(delivery_id), "--json")
+    assert (sent.document["sent"], sent.document["failed"]) == (2, 0)
+    return delivery_id
+
+
+def test_the_road_of_a_click(running: Running, tmp_path: Path) -> None:
+    """Sent by one process, clicked on another, collected by a third: shown per recipient."""
+    delivery_id = _send(running, tmp_path)
+    letters = [
+        read_letter(path.read_bytes(), redirect_url=running.collector_url)
+        for path in running.outbox[-2:]
+    ]
+    ada = next(letter for letter in letters if letter.recipient == "ada@x.example")
+
+    click = httpx.get(running.collector_url + ada.links[0])
+    pixel = httpx.get(running.collector_url + ada.images[0])
+    collected = aftersend(running.instance, "workflow", "run", "tracking", "--json").document
+    logs = aftersend(running.instance, "recipient", "logs", "ada@x.example", "--json").document
+
+    assert click.status_code == 302
+    assert click.headers["Location"] == "https://shop.example/?a=1&b=2#c"
+    assert (pixel.status_code, pixel.headers["Content-Type"]) == (200, "image/gif")
+    assert (collected["read"], collected["loaded"]) == (2, 2)
+    assert {log["type"] for log in logs} == {"email_click", "open"}
+    assert {log["delivery_id"] for log in logs} == {delivery_id}
+
+
+def test_the_unsubscription_link_leads_to_a_form(running: Running, tmp_path: Path) -> None:
+    """The tracked link leads to our own page; looking at it changes nothing, posting does."""
+    _send(running, tmp_path)
+    letters = [
+        read_letter(path.read_bytes(), redirect_url=running.collector_url)
+        for path in running.outbox[-2:]
+    ]
+    bob = next(letter for letter in letters if letter.recipient == "bob@x.example")
+
+    form = httpx.get(running.collector_url + bob.links[-1], follow_redirects=True)
+    assert str(form.url).startswith(f"{running.app_url}/u/")
+    assert form.status_code == 200
+
+    done = httpx.post(str(form.url), data={"List-Unsubscribe": "One-Click"})
+    again = httpx.post(str(form.url), data={"List-Unsubscribe": "One-Click"})
+
+    assert (done.status_code, again.status_code) == (200, 200)
+
+
+def test_a_second_instance_of_the_same_is_refused(running: Running) -> None:
+    """The port is taken: one clear sentence, exit 1."""
+    port = running.collector_url.rpartition(":")[2]
+
+    outcome = aftersend(running.instance, "collector", "--port", port)
+
+    assert outcome.status == 1
+    assert "aftersend: " in outcome.err
