@@ -1,6 +1,6 @@
 """Take the pictures of the documents from a running demo: ``python -m tools.screenshots``.
 
-The demo is made from a seed, so the pictures change only when the pages do.
+The demo is made from a seed: apart from its dates, pictures change only when the pages do.
 """
 
 import re
@@ -20,10 +20,10 @@ __all__ = ["main"]
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "docs" / "images"
-SIZE: Final = ViewportSize(width=1280, height=800)
+SIZE: Final = ViewportSize(width=1280, height=960)
 PICTURES: Final[Mapping[str, str]] = {
     "tracking-indicators.png": "/deliveries/1/tracking",
-    "recipient.png": "/recipients/1",
+    "tracking-logs.png": "/deliveries/1/tracking/logs",
 }
 
 _ADDRESS: Final = re.compile(r"^Pages\s+(?P<url>\S+)$")
