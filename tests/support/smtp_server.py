@@ -59,11 +59,13 @@ class ScriptedServer:
                 names = "".join(f"250-{name}\r\n" for name in self.extensions)
                 writer.write(f"250-server\r\n{names}250 HELP\r\n".encode())
                 continue
-            if verb == "MAIL":
-                sender = line
-            if verb == "RCPT":
-                recipient = line
             said = self._say(verb, line)
+            if verb == "MAIL":
+                sender, recipient = line if said.startswith("2") else "", ""
+            if verb == "RCPT":
+                recipient = line if said.startswith("2") and sender else ""
+            if verb == "DATA" and not recipient and self.answer(verb, line) is None:
+                said = "503 Who is it for?"
             if said == HANG_UP:
                 return
             writer.write(f"{said}\r\n".encode())

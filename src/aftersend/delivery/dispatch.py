@@ -5,15 +5,17 @@ whenever they are free. What was put off waits for the next round, behind all ot
 when nobody waits, or when `ROUNDS_IN_VAIN_MAX` of them in a row brought no answer about any
 message.
 
-A 4xx about a message counts against it, `ATTEMPTS_MAX` times; so does a connection that breaks
-while it is handed over. A 4xx about the server itself (421, or status 4.3.x), or before the
-recipient was named, counts against the connection: three in a row, and it is given up.
+A 4xx about a message counts against it, `ATTEMPTS_MAX` times. A 4xx about the server itself (421,
+or status 4.3.x), or before the recipient was named, counts against the connection: three in a row,
+and it is given up. A connection that breaks during a message counts against the connection, and
+against the message only once the server has answered another one: a server in trouble must not
+cost anybody the message, and a message that breaks servers must not cost all others.
 """
 
 import asyncio
 import re
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -85,6 +87,8 @@ class Run:
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     storing: Lock = field(default_factory=Lock)
     attempts: Counter[int] = field(default_factory=Counter)
+    suspects: dict[int, tuple[Addressee, Failure]] = field(default_factory=dict)
+    charged: dict[int, tuple[Addressee, Failure]] = field(default_factory=dict)
     unstored: list[int] = field(default_factory=list)
 
     @property
@@ -117,6 +121,7 @@ class Run:
         """Line up everybody who waits; give their number."""
         self.queue = deque(self.ledger.waiting())
         self.loaded.clear()
+        self.suspects.clear()
         self.has_answers = False
         self.problem = None
         self.done = len(self.ledger) - len(self.queue)
@@ -155,39 +160,35 @@ class Run:
             self.ledger.accept(place, self.office.clock.now())
             self.success += not addressee.is_seed
             self._end(place)
+            self._prove_alive()
             return True
+        # Refused, or asked for later: the server does not have it.
+        self.ledger.states[place] = State.WAITING
         if answer.is_sender_refused and answer.code >= 500:
-            self.ledger.states[place] = State.WAITING
             self.stop = InvalidInput(
                 f"The mail server {self.server} refuses the sender"
                 f" {self.press.delivery.sender}: {answer.code} {answer.text}"
             )
             return False
-        if answer.code >= 500:
-            self.fail(place, addressee, read_refusal(answer.code, answer.text))
-            return True
-        is_about_server = (
-            answer.code == 421
-            or answer.is_sender_refused
-            or _SYSTEM_STATUS.match(answer.text) is not None
-        )
-        if is_about_server:
-            self.ledger.states[place] = State.WAITING
+        if _is_about_server(answer):
             self.problem = Transient(
                 f"The mail server {self.server} does not take mail now: {answer.code} {answer.text}"
             )
             return False
-        self.put_off(place, addressee, read_refusal(answer.code, answer.text))
-        self.has_answers = True
+        failure = read_refusal(answer.code, answer.text)
+        if answer.code >= 500:
+            self.fail(place, addressee, failure)
+        else:
+            self._charge(place, addressee, failure)
+        self._prove_alive()
         return True
 
-    def put_off(self, place: int, addressee: Addressee, failure: Failure) -> None:
-        """Try a message again in the next round, or give it up."""
-        self.attempts[place] += 1
-        if self.attempts[place] < ATTEMPTS_MAX:
-            self.ledger.states[place] = State.WAITING
-        else:
-            self.fail(place, addressee, failure)
+    def lose(self, place: int, addressee: Addressee, error: ConnectionLost) -> None:
+        """Act on a connection that broke during a message."""
+        self.ledger.states[place] = State.WAITING
+        self.problem = error
+        failure = Failure(FailureReason.UNREACHABLE, FailureType.SOFT, str(error))
+        self.suspects[place] = addressee, failure
 
     def fail(self, place: int, addressee: Addressee, failure: Failure) -> None:
         """Write down that a message will not be sent."""
@@ -195,8 +196,27 @@ class Run:
         self.error += not addressee.is_seed
         self._end(place)
 
-    def _end(self, place: int) -> None:
+    def give_up(self, waiting: Sequence[int]) -> bool:
+        """Fail messages that alone are left, if each of them is known to have met trouble."""
+        if not all(place in self.charged for place in waiting):
+            return False
+        for place in waiting:
+            self.fail(place, *self.charged[place])
+        return True
+
+    def _prove_alive(self) -> None:
         self.has_answers = True
+        for place, (addressee, failure) in self.suspects.items():
+            self._charge(place, addressee, failure)
+        self.suspects.clear()
+
+    def _charge(self, place: int, addressee: Addressee, failure: Failure) -> None:
+        self.attempts[place] += 1
+        self.charged[place] = addressee, failure
+        if self.attempts[place] >= ATTEMPTS_MAX:
+            self.fail(place, addressee, failure)
+
+    def _end(self, place: int) -> None:
         self.unstored.append(place)
         self.done += 1
 
@@ -204,6 +224,13 @@ class Run:
         with self.office.database.read() as connection:
             ids = [MessageId(self.ledger.ids[place]) for place in places]
             return messages.addressees(connection, ids)
+
+
+def _is_about_server(answer: Answer) -> bool:
+    if answer.code >= 500:
+        return False
+    has_status = _SYSTEM_STATUS.match(answer.text) is not None
+    return answer.code == 421 or answer.is_sender_refused or has_status
 
 
 async def dispatch(run: Run) -> None:
@@ -241,7 +268,7 @@ async def _work_in_rounds(run: Run) -> None:
         if run.is_ending:
             return
         in_vain = 0 if run.has_answers else in_vain + 1
-        if in_vain == ROUNDS_IN_VAIN_MAX:
+        if in_vain == ROUNDS_IN_VAIN_MAX and not run.give_up(run.ledger.waiting()):
             reason = run.problem or Transient(f"The mail server {run.server} takes no mail.")
             raise Transient(
                 f"{reason} {run.done:,} of {len(run.ledger):,} messages are done; send again to"
@@ -269,10 +296,7 @@ async def _work(run: Run) -> None:
                 answer = await conversation.hand_over(letter, run.ledger.states, place)
                 is_of_use = run.judge(place, addressee, answer)
             except ConnectionLost as error:
-                run.problem = error
-                text = str(error)
-                lost = Failure(FailureReason.UNREACHABLE, FailureType.SOFT, text)
-                run.put_off(place, addressee, lost)
+                run.lose(place, addressee, error)
                 is_of_use = False
             if is_of_use:
                 troubles = 0
