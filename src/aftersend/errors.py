@@ -13,7 +13,7 @@
     ├── Transient               the world is wrong for now: try again, with patience
     │   ├── Busy                somebody else is doing this very thing
     │   └── ConnectionLost      a mail server went away in the middle of a message
-    └── Corruption              stored bytes contradict themselves: stop, keep the bytes, tell a person
+    └── Corruption              stored bytes contradict themselves: stop, keep them, tell somebody
 
 A constructor takes context; the sentence for people is made here. A bug of ours is an `assert`.
 """
