@@ -131,6 +131,9 @@ def _page(asked: _List) -> LogPage:
         log = hits(
             engine, asked.lake, deliveries=asked.deliveries, recipient=asked.recipient_id
         ).select(*_COLUMNS, "flags", "is_seed")
+        if asked.recipient_id is not None:
+            # They are few, but stand far apart: go through the lake once.
+            log = engine.create_table("log", log, temp=True)
         with asked.database.read() as connection:
             total, found = _found(connection, asked, log)
             return LogPage(log_rows(connection, found), total)
