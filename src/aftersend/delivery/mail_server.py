@@ -1,7 +1,10 @@
 """Connections to the mail server that takes our messages."""
 
 import asyncio
+import re
+import socket
 from dataclasses import dataclass
+from typing import Final
 
 import aiosmtplib
 
@@ -10,13 +13,15 @@ from aftersend.errors import InvalidSettings, Transient
 
 __all__ = ["MailServer", "connect"]
 
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
     """Where messages are handed over.
 
-    `is_starttls` None means: when the server offers it. `name` is what we call ourselves; what the
-    server puts off is tried again after `pause_s`.
+    `is_starttls` None means: when the server offers it. `name` is what we call ourselves, None this
+    machine's name. What the server puts off is tried again after `pause_s`.
     """
 
     host: str
@@ -28,7 +33,7 @@ class MailServer:
     connections: int = 4
     timeout_s: float = 60.0
     pause_s: float = 2.0
-    name: str = "localhost"
+    name: str | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -46,7 +51,7 @@ async def connect(server: MailServer) -> Conversation:
         port=server.port,
         username=server.user,
         password=server.password,
-        local_hostname=server.name,
+        local_hostname=server.name or _own_name(),
         timeout=server.timeout_s,
         use_tls=server.is_tls,
         start_tls=False if server.is_tls else server.is_starttls,
@@ -72,6 +77,12 @@ async def connect(server: MailServer) -> Conversation:
         extensions=frozenset(client.esmtp_extensions),
         timeout_s=server.timeout_s,
     )
+
+
+def _own_name() -> str:
+    # Not the fully qualified one: asking for it may take as long as a name server that is down.
+    name = socket.gethostname()
+    return name if _HOST_NAME.fullmatch(name) else "localhost"
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

@@ -168,7 +168,9 @@ def build(
 def _single(part: Part, sheet: Sheet) -> _Galley:
     head = b"MIME-Version: 1.0\r\n" + _part_head(part) + b"\r\n"
     literals, slots = _quoted(sheet)
-    return _Galley(head, (*literals, b"\r\n"), slots)
+    # A message ends at the end of a line.
+    end = b"" if literals[-1].endswith(b"\r\n") else b"\r\n"
+    return _Galley(head, (*literals, end), slots)
 
 
 def _multipart(delivery: Delivery, parts: Sequence[tuple[Part, Sheet]]) -> _Galley:

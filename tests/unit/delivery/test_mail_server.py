@@ -216,7 +216,7 @@ def test_an_old_server_is_greeted_the_old_way() -> None:
 
     async def main() -> None:
         async with running(server):
-            to = MailServer("127.0.0.1", server.port, is_starttls=False)
+            to = MailServer("127.0.0.1", server.port, is_starttls=False, name="localhost")
             conversation = await connect(to)
             assert (await conversation.hand_over(LETTER, states, 0)).is_accepted
             await conversation.close()

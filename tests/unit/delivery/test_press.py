@@ -231,6 +231,19 @@ def test_odd_bytes_survive() -> None:
     assert f"<p>{text}</p>" in html_of(message)
 
 
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [("<body>x</body>\n", "<body>x</body>\n"), ("<body>x</body>", "<body>x</body>\n")],
+)
+def test_a_message_of_one_part_ends_with_its_last_line(html: str, shown: str) -> None:
+    """Without a second part behind it, a text ends with a line end, one and no more."""
+    press = _press(html=html, text=None)
+
+    without_pixel = html_of(read(press.letter(ADA, at=NOW).data)).partition("<img")
+
+    assert shown == without_pixel[0] + without_pixel[2].partition(">")[2]
+
+
 def test_a_value_at_the_end_of_a_part_survives() -> None:
     """A part may end in a value, and the value may be empty."""
     press = _press(html="<p>x</p>", text="Bye <%= recipient.first_name %>")
