@@ -21,7 +21,6 @@ Invariants:
 Source: architecture D2; RFC 4648 §6; RFC 7693.
 """
 
-import re
 from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,14 +51,21 @@ VALUES_MAX: Final = 64
 _VERSION: Final = 1
 _TAG_BYTES: Final = 8
 _PERSON: Final = b"aftersend-token"
-_TEXT: Final = re.compile(r"[A-Za-z2-7]{22,8192}")
+_TEXT_LENGTH_MIN: Final = 22
+# Python reads base 32 with other digits than RFC 4648, and ``!`` not at all.
 _DIGITS: Final = bytes.maketrans(
-    b"abcdefghijklmnopqrstuvwxyz234567ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    b"0123456789abcdefghijklmnopqrstuv0123456789abcdefghijklmnop",
+    bytes(range(256)),
+    b"!" * 50
+    + b"qrstuv"  # 2 to 7
+    + b"!" * 9
+    + b"0123456789abcdefghijklmnop"  # A to Z
+    + b"!" * 6
+    + b"0123456789abcdefghijklmnop"  # a to z
+    + b"!" * 133,
 )
-_PART_OF_CODE: Final = {part.code: part for part in Part}
+_PART_OF_HEAD: Final = {_VERSION << 4 | part.code: part for part in Part}
 _CODE_OF_PART: Final = {part: part.code for part in Part}
-_LENGTHS_POSSIBLE: Final = frozenset((0, 2, 4, 5, 7))
+_SPARE_BITS: Final = {0: 0, 2: 2, 4: 4, 5: 1, 7: 3}  # by length modulo 8; others cannot be
 _SHIFT_MAX: Final = 56  # nine groups of seven bits: below 2**63
 _CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 _LANES_MAX: Final = 1024
@@ -81,7 +87,8 @@ class KeyRing:
     """
 
     secrets: Mapping[int, bytes] = field(repr=False)
-    _seals: Mapping[int, blake2b] = field(init=False, repr=False, compare=False)
+    seals: Mapping[int, blake2b] = field(init=False, repr=False, compare=False)
+    """Hashes to copy that have taken their key in: half the cost of keying a new one."""
 
     def __post_init__(self) -> None:
         assert self.secrets, "settings admit no empty ring"
@@ -92,7 +99,7 @@ class KeyRing:
             key_id: blake2b(key=secret, digest_size=_TAG_BYTES, person=_PERSON)
             for key_id, secret in self.secrets.items()
         }
-        object.__setattr__(self, "_seals", seals)
+        object.__setattr__(self, "seals", seals)
 
     def __reduce__(self) -> tuple[type["KeyRing"], tuple[dict[int, bytes]]]:
         return KeyRing, (dict(self.secrets),)  # a begun hash cannot travel between processes
@@ -101,10 +108,6 @@ class KeyRing:
     def newest(self) -> int:
         """Give the id of the key that new tokens use."""
         return max(self.secrets)
-
-    def seal(self, key_id: int) -> blake2b | None:
-        """Give a hash to copy that has taken the key in: half the cost of keying a new one."""
-        return self._seals.get(key_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +138,9 @@ def encode(token: Token, *, keys: KeyRing) -> str:
     _append_number(body, token.delivery_id)
     _append_number(body, token.message_id)
     body += behind
-    tag = _tag(body, keys.seal(key_id))
-    assert tag is not None, "the newest key is in the ring"
-    return _base32(body + tag)
+    tag = keys.seals[key_id].copy()
+    tag.update(body)
+    return _base32(body + tag.digest())
 
 
 def frame(part: Part, url_id: UrlId, values: Sequence[str] = ()) -> tuple[bytes, bytes]:
@@ -182,8 +185,7 @@ def encode_message(
     ['ceaqplacaiaerszvilfssyff']
     """
     key_id = keys.newest
-    keyed = keys.seal(key_id)
-    assert keyed is not None, "the newest key is in the ring"
+    keyed = keys.seals[key_id]
     ids = bytearray((key_id,))
     _append_number(ids, delivery_id)
     _append_number(ids, message_id)
@@ -233,29 +235,33 @@ def unpack(text: str, *, keys: KeyRing) -> tuple[Part, int, int, int, tuple[str,
     Raises:
         InvalidToken: `text` has not the shape of a token.
     """
-    if not _TEXT.fullmatch(text) or len(text) % 8 not in _LENGTHS_POSSIBLE:
+    length = len(text)
+    spare = _SPARE_BITS.get(length % 8)
+    if spare is None or not _TEXT_LENGTH_MIN <= length <= TEXT_LENGTH_MAX:
         raise InvalidToken("shape")
-    # Python reads base 32 with other digits than RFC 4648; as a number it is one call in C.
-    bits = len(text) * 5
-    spare = bits % 8
-    number = int(text.encode("ascii").translate(_DIGITS), 32)
+    try:
+        number = int(text.encode("ascii").translate(_DIGITS), 32)  # one call in C
+    except ValueError:
+        raise InvalidToken("shape") from None
     if number & ((1 << spare) - 1):
         raise InvalidToken("shape")
-    raw = (number >> spare).to_bytes(bits // 8, "big")
+    raw = (number >> spare).to_bytes(length * 5 // 8, "big")
     body = raw[:-_TAG_BYTES]
-    if body[0] >> 4 != _VERSION:
-        raise InvalidToken("version")
-    part = _PART_OF_CODE.get(body[0] & 15)
+    part = _PART_OF_HEAD.get(body[0])
     if part is None:
-        raise InvalidToken("part")
+        raise InvalidToken("part" if body[0] >> 4 == _VERSION else "version")
     delivery_id, message_id, url_id, count, at = _numbers(body)
     values: tuple[str, ...] = ()
     if count:
         values, at = _values(body, count, at)
     if at != len(body):
         raise InvalidToken("length")
-    tag = _tag(body, keys.seal(body[1]))
-    is_verified = tag is not None and compare_digest(tag, raw[-_TAG_BYTES:])
+    is_verified = False
+    seal = keys.seals.get(body[1])
+    if seal is not None:
+        tag = seal.copy()
+        tag.update(body)
+        is_verified = compare_digest(tag.digest(), raw[-_TAG_BYTES:])
     return part, delivery_id, message_id, url_id, values, is_verified
 
 
@@ -352,11 +358,3 @@ def _values(body: bytes, count: int, at: int) -> tuple[tuple[str, ...], int]:
             raise InvalidToken("values") from error
         at += length
     return tuple(values), at
-
-
-def _tag(body: bytes | bytearray, seal: blake2b | None) -> bytes | None:
-    if seal is None:
-        return None
-    tag = seal.copy()
-    tag.update(body)
-    return tag.digest()

@@ -5,6 +5,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,6 +26,8 @@ __all__ = ["Hit", "Limits", "State", "Writer"]
 _LOCK_NAME: Final = "lock"
 _RETRY_SECONDS: Final = 0.2
 _BATCH_LINES_MAX: Final = 256
+_PLAIN: Final = bytes(code for code in range(32, 127) if code != ord("\\"))
+_SEPARATORS: Final = b"\t" * 10 + b"\n"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 _MODE: Final = 0o640
 
@@ -37,6 +40,10 @@ class Limits:
     segment_seconds_max: float = 3600.0
     keep_days: int = 30
     queue_lines_max: int = 100_000
+
+
+Fields = tuple[int, int, int, str, str, str, str, str, str]
+"""A `Hit` without the names: making one costs a click nothing."""
 
 
 class Hit(NamedTuple):
@@ -109,7 +116,7 @@ class Writer:
             os.close(lock)
             raise
 
-    def append(self, at: datetime, hit: Hit) -> int:
+    def append(self, at: datetime, hit: Fields) -> int:
         """Hand one line to the kernel and give its number; 0 when it had to be dropped.
 
         When the disk does not take it, the line waits in memory, in its place, and is tried again.
@@ -125,8 +132,11 @@ class Writer:
             line = (
                 f"{self._prefix}{number:016X}\t{self._second_text}{since.microseconds:06d}"
                 f"\t{message_id:x}\t{delivery_id:x}\t{url_id:x}\t{flags}\t{source_id}\t{part}"
-                f"\t{escape(parameters)}\t{escape(agent)}\t{escape(address)}\n"
-            ).encode("ascii")
+                f"\t{parameters}\t{agent}\t{address}\n"
+            ).encode(errors="replace")
+            if line.translate(None, _PLAIN) != _SEPARATORS:
+                tail = "\t".join((escape(parameters), escape(agent), escape(address)))
+                line = b"\t".join((*line.split(b"\t", 8)[:8], tail.encode())) + b"\n"
             size = self._size + len(line)
             if self._queue or self._is_torn or size > self._limits.segment_bytes_max:
                 return self._append_slowly(line)
@@ -201,24 +211,22 @@ class Writer:
         end = tail(descriptor, newest.first)
         number = max(end.number + end.damaged_lines + 1, floor)
         # Within a segment numbers have no gaps, so that a damaged one is recognised.
-        if number == end.number + 1 and self._put_torn_end_aside(descriptor, newest, end):
+        if number == end.number + 1:
+            self._put_torn_end_aside(descriptor, newest, end)
             return descriptor, newest.first, end.end, number
         os.close(descriptor)
         return self._create(number), number, 0, number
 
-    def _put_torn_end_aside(self, descriptor: int, segment: Segment, end: Tail) -> bool:
-        """Cut off what stands behind the last line feed, but keep the bytes."""
+    def _put_torn_end_aside(self, descriptor: int, segment: Segment, end: Tail) -> None:
+        """Cut off what stands behind the last line feed, but keep the bytes if there is room."""
         torn = read_range(descriptor, end.whole_end, os.fstat(descriptor).st_size)
         if not torn:
-            return True
+            return
         path = self._directory / f"{segment.path.stem}-{end.whole_end}.torn"
         logger("spool").warning("a half-written end is put aside", file=path.name, bytes=len(torn))
-        try:
+        with suppress(OSError):  # a full disk has no room for bytes that nobody was answered for
             files.write_atomic(path, torn, mode=_MODE)
-            os.ftruncate(descriptor, end.whole_end)
-        except OSError:
-            return False  # on a full disk the bytes stay where they are, in a segment that is over
-        return True
+        os.ftruncate(descriptor, end.whole_end)
 
     def _create(self, number: int) -> int:
         path = path_of(self._directory, number)

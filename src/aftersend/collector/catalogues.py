@@ -1,0 +1,131 @@
+"""What a click looks up: the catalogues that lie in a folder, the ones in use in memory."""
+
+import math
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from aftersend.errors import InvalidCatalogue
+from aftersend.model.catalogue import (
+    CATALOGUE_BYTES_MAX,
+    Catalogue,
+    Destination,
+    decode,
+    file_name,
+    location,
+)
+from aftersend.model.ids import DeliveryId
+from aftersend.platform.clock import Clock
+from aftersend.platform.telemetry import logger
+
+__all__ = ["Catalogues", "Known", "Link"]
+
+_CHECK_SECONDS: Final = 1.0
+
+
+class Link(NamedTuple):
+    """Where a tracked URL leads; `location` is the whole answer where no value belongs in it."""
+
+    destination: Destination
+    location: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A delivery's catalogue, made ready for clicks; `substitute` is the answer when expired."""
+
+    links: dict[int, Link]
+    expires_at: datetime | None
+    substitute: str | None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A file as it was last seen; `known` is None for one that cannot be used."""
+
+    known: Known | None
+    signature: tuple[int, int, int]
+    checked_at: float
+
+
+class Catalogues:
+    """The most recently used catalogues of a folder; a changed file is noticed within a second.
+
+    Limits: `capacity` deliveries in memory. A delivery without a file costs one question to the
+    kernel each time, and no memory.
+    """
+
+    def __init__(self, directory: Path, *, clock: Clock, capacity: int) -> None:
+        """Begin with none in memory."""
+        self._prefix = f"{directory}/"
+        self._monotonic = clock.monotonic
+        self._capacity = capacity
+        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+
+    def get(self, delivery_id: int) -> Known | None:
+        """Give the catalogue of a delivery, or None when there is none that can be used."""
+        entry = self._entries.get(delivery_id)
+        if entry is not None:
+            self._entries.move_to_end(delivery_id)
+            if self._monotonic() - entry.checked_at < _CHECK_SECONDS:
+                return entry.known
+        return self._look(delivery_id, entry)
+
+    def recheck(self, delivery_id: int) -> None:
+        """Look at the file again before the next answer."""
+        entry = self._entries.get(delivery_id)
+        if entry is not None:
+            entry.checked_at = -math.inf
+
+    def _look(self, delivery_id: int, entry: _Entry | None) -> Known | None:
+        path = self._prefix + file_name(DeliveryId(delivery_id))
+        try:
+            status = os.stat(path)  # noqa: PTH116 - a path object costs more than the question
+        except OSError:
+            self._entries.pop(delivery_id, None)
+            return None
+        signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if entry is None or entry.signature != signature:
+            known = _load(path, delivery_id)
+            if known is None and entry is not None:
+                known = entry.known  # people still arrive by the last one that could be used
+            entry = self._entries[delivery_id] = _Entry(known, signature, 0.0)
+            self._entries.move_to_end(delivery_id)
+            if len(self._entries) > self._capacity:
+                self._entries.popitem(last=False)
+        entry.checked_at = self._monotonic()
+        return entry.known
+
+
+def _load(path: str, delivery_id: int) -> Known | None:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - the path is text already
+            catalogue = decode(file.read(CATALOGUE_BYTES_MAX + 1))
+    except (OSError, InvalidCatalogue) as error:
+        reason = str(error)
+    else:
+        if catalogue.delivery_id == delivery_id:
+            return _made_ready(catalogue)
+        reason = f"It is that of delivery {catalogue.delivery_id}."
+    logger("collector").error("a catalogue cannot be used", path=path, reason=reason)
+    return None
+
+
+def _made_ready(catalogue: Catalogue) -> Known:
+    substitute = catalogue.substitution_url
+    return Known(
+        links={
+            int(url_id): Link(
+                url,
+                location(url, (), "")
+                if all(isinstance(piece, str) for piece in url.pieces)
+                else None,
+            )
+            for url_id, url in catalogue.urls.items()
+        },
+        expires_at=catalogue.expires_at,
+        substitute=None if substitute is None else location(Destination((substitute,)), (), ""),
+    )

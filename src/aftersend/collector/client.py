@@ -1,0 +1,68 @@
+"""Who is asking: the address and the program, bounded and fit for a log line."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, Final
+
+__all__ = ["USER_AGENT_LENGTH_MAX", "Proxies", "peer_of", "user_agent_of"]
+
+USER_AGENT_LENGTH_MAX: Final = 512
+_FORWARDED_HOPS_MAX: Final = 32
+_UNREADABLE: Final = "(not ASCII)"
+
+
+def peer_of(client: str) -> str:
+    """Take the address out of ``1.2.3.4:5678`` or ``[::1]:5678``."""
+    address = client.rpartition(":")[0]
+    if address.startswith("["):
+        address = address[1:-1].removeprefix("::ffff:").partition("%")[0]
+    return address
+
+
+def user_agent_of(headers: Any) -> str:
+    """Give the program's name for itself, cut to `USER_AGENT_LENGTH_MAX` characters.
+
+    The server below cannot read a header outside ASCII; that one was sent is kept, because a
+    missing name marks a machine.
+    """
+    text: str | None = headers.get("user-agent")
+    if text is None:
+        return _UNREADABLE if "user-agent" in headers else ""
+    return text if len(text) <= USER_AGENT_LENGTH_MAX else text[:USER_AGENT_LENGTH_MAX]
+
+
+class Proxies:
+    """The proxies whose word on addresses counts; nobody else's does."""
+
+    def __init__(self, trusted: Sequence[str]) -> None:
+        """Take addresses and networks, all valid."""
+        self._networks: list[IPv4Network | IPv6Network] = [ip_network(text) for text in trusted]
+
+    def client_of(self, peer: str, forwarded: str | None) -> str:
+        """Find the first address, from the nearest on, that is no trusted proxy."""
+        if forwarded is None or not self._trusts(peer):
+            return peer
+        for hop in reversed(forwarded.split(",")[-_FORWARDED_HOPS_MAX:]):
+            text = hop.strip()
+            if not self._is_address(text):
+                return peer
+            peer = text
+            if not self._trusts(text):
+                return text
+        return peer
+
+    def _trusts(self, text: str) -> bool:
+        if not self._is_address(text):
+            return False
+        address = ip_address(text)
+        return any(address in network for network in self._networks)
+
+    @staticmethod
+    def _is_address(text: str) -> bool:
+        if "%" in text:
+            return False
+        try:
+            ip_address(text)
+        except ValueError:
+            return False
+        return True
