@@ -98,19 +98,12 @@ def urls(
     from aftersend.delivery.create import list_urls, set_url
     from aftersend.model.ids import DeliveryId, UrlId
 
-    office = post_office(open_from(instance))
+    office, owner = post_office(open_from(instance)), DeliveryId(delivery_id)
     if url_id is not None:
-        set_url(
-            office,
-            DeliveryId(delivery_id),
-            UrlId(url_id),
-            mode=mode,
-            label=label,
-            category=category,
-        )
+        set_url(office, owner, UrlId(url_id), mode=mode, label=label, category=category)
     elif not mode is label is category is None:
         raise typer.BadParameter("say which link with --set URL_ID")
-    rows = list_urls(office, DeliveryId(delivery_id))
+    rows = list_urls(office, owner)
     if is_json:
         print_json(
             [
