@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -112,10 +112,13 @@ def run_until(
         _wait_until_ready(supervisor, addresses, stop)
         if on_ready is not None:
             on_ready(opened)
-        jobs = scheduler(opened)
+        # A run may take minutes: it must not keep a fallen tracking server from its new start.
+        jobs = Thread(target=scheduler(opened).loop, args=(stop,), name="scheduler")
+        stack.callback(jobs.join)
+        stack.callback(stop.set)
+        jobs.start()
         while not stop.wait(_LOOK_SECONDS):
             supervisor.look_after()
-            jobs.run_pending()
 
 
 def _addresses(opened: "Instance", wanted: Wanted) -> dict[str, str]:
