@@ -7,7 +7,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from aftersend.content import Addresses
-from aftersend.database import messages, recipients
+from aftersend.database import deliveries, messages, recipients
+from aftersend.database.deliveries import Delivery
 from aftersend.database.engine import Database, open_engine
 from aftersend.database.messages import Message
 from aftersend.database.recipients import Profile
@@ -27,6 +28,7 @@ __all__ = [
     "SENDER",
     "TEXT",
     "add_recipients",
+    "delivery_of",
     "draft",
     "html_of",
     "make_delivery",
@@ -108,6 +110,12 @@ def make_delivery(office: PostOffice, people: Sequence[str] = ("ada@example.com"
     """Make a delivery to some people."""
     add_recipients(office, people)
     return create(office, draft())
+
+
+def delivery_of(office: PostOffice, delivery_id: DeliveryId) -> Delivery:
+    """Give a delivery as it stands."""
+    with office.database.read() as connection:
+        return deliveries.get(connection, delivery_id)
 
 
 def messages_of(office: PostOffice, delivery_id: DeliveryId) -> dict[str, Message]:
