@@ -86,7 +86,7 @@ class Conversation(asyncio.Protocol):
         self._lines: list[bytes] = []
         self._answers: list[Answer] = []
         self._wanted = 0
-        self._complete: asyncio.Future[None] | None = None
+        self._complete: asyncio.Future[None] = self._loop.create_future()
         self._drained: asyncio.Future[None] | None = None
         self._lost: ConnectionLost | None = None
         self._needs_reset = False
@@ -113,7 +113,7 @@ class Conversation(asyncio.Protocol):
         self._write(letter.data)
         await self._flush()
         await self._end(states, place)
-        (answer,) = await self._read(1, max(self._timeout_s, _END_TIMEOUT_S))
+        (answer,) = await self._wait(max(self._timeout_s, _END_TIMEOUT_S))
         return answer
 
     async def close(self) -> None:
@@ -121,7 +121,7 @@ class Conversation(asyncio.Protocol):
         try:
             if self._lost is None:
                 self._write(b"QUIT\r\n")
-                await self._read(1, self._timeout_s)
+                await self._read(1)
         except ConnectionLost:
             pass
         finally:
@@ -132,12 +132,12 @@ class Conversation(asyncio.Protocol):
         commands = self._commands(letter)
         if "pipelining" in self._extensions:
             self._write(b"".join(commands))
-            answers = await self._read(len(commands), self._timeout_s)
+            answers = await self._read(len(commands))
         else:
             answers = []
             for command in commands:
                 self._write(command)
-                answers += await self._read(1, self._timeout_s)
+                answers += await self._read(1)
                 if answers[-1].code >= 400:
                     break
         for index, answer in enumerate(answers):
@@ -145,7 +145,7 @@ class Conversation(asyncio.Protocol):
                 if answers[-1].code == 354:
                     # Nobody is to get it, yet the server asks for a message (RFC 2920 §3.1).
                     self._write(_END)
-                    await self._read(1, self._timeout_s)
+                    await self._read(1)
                 is_sender_refused = index < len(commands) - 2
                 return Answer(answer.code, answer.text, is_sender_refused)
         if answers[-1].code != 354:
@@ -172,6 +172,7 @@ class Conversation(asyncio.Protocol):
         """Write the dot, marking it in the same breath; see the top of the module."""
         if self._lost is not None:
             raise self._lost
+        self._expect(1)
         if self._below is not None:
             states[place] = State.HANDED_OVER
             self._transport.write(_END)
@@ -209,15 +210,21 @@ class Conversation(asyncio.Protocol):
                 raise self._lost
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _read(self, count: int, timeout_s: float) -> list[Answer]:
+    async def _read(self, count: int) -> list[Answer]:
+        self._expect(count)
+        return await self._wait(self._timeout_s)
+
+    def _expect(self, count: int) -> None:
         self._wanted = count
         self._complete = self._loop.create_future()
+
+    async def _wait(self, timeout_s: float) -> list[Answer]:
         await self._timed(self._complete, timeout_s)
         answers, self._answers, self._wanted = self._answers, [], 0
         return answers
 
     async def _timed(self, future: "asyncio.Future[None]", timeout_s: float) -> None:
-        if self._lost is not None:
+        if self._lost is not None and not future.done():
             raise self._lost
         timer = self._loop.call_later(
             timeout_s, self._lose, f"The mail server did not answer for {timeout_s:g} seconds."
@@ -239,6 +246,7 @@ class Conversation(asyncio.Protocol):
         for future in (self._complete, self._drained):
             if future is not None and not future.done():
                 future.set_exception(self._lost)
+                future.exception()  # heard, even if nobody waits for it
         return self._lost
 
     def data_received(self, data: bytes) -> None:
@@ -259,10 +267,8 @@ class Conversation(asyncio.Protocol):
         elif len(self._answers) > self._wanted:
             said = self._answers[-1]
             self._lose(f"The mail server said {said.code} {said.text[:200]} without being asked.")
-        elif self._complete is not None and len(self._answers) == self._wanted:
-            complete, self._complete = self._complete, None
-            if not complete.done():
-                complete.set_result(None)
+        elif len(self._answers) == self._wanted and not self._complete.done():
+            self._complete.set_result(None)
 
     def resume_writing(self) -> None:
         """Hear that everything written is with the kernel."""

@@ -100,7 +100,8 @@ def _bring(
     if not parcels:
         return Publication(reached, missed)
     headers = {"Authorization": f"Bearer {office.password}", "Content-Type": "application/json"}
-    with httpx.Client(headers=headers, timeout=_TIMEOUT_S) as client:
+    # Tracking servers are reached at internal addresses: never by way of a proxy.
+    with httpx.Client(headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
         for server, delivery_id, data in parcels:
             reason = _put(client, f"{server.internal_url}/catalogue/{delivery_id}", data)
             _remember(office, server.id, delivery_id, is_missed=bool(reason))

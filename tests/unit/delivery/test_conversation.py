@@ -259,3 +259,21 @@ def test_a_dead_socket_takes_the_mark_back(monkeypatch: pytest.MonkeyPatch) -> N
             monkeypatch.undo()
 
     assert State.WAITING == _converse(ScriptedServer(), talk)[0]
+
+
+def test_an_answer_before_the_end_of_a_connection_counts() -> None:
+    """A server that answers and hangs up at once has taken the message."""
+    server = ScriptedServer(extensions=("PIPELINING",))
+
+    async def talk(conversation: Conversation, states: "memoryview[int]") -> None:
+        answer = await conversation._begin(LETTER)
+        assert 354 == answer.code
+        conversation._expect(1)
+        conversation.data_received(b"250 2.0.0 Kept\r\n")
+        conversation.connection_lost(None)
+        (answer,) = await conversation._wait(1)
+        assert answer.is_accepted
+        with pytest.raises(ConnectionLost):
+            await conversation.hand_over(LETTER, states, 0)
+
+    _converse(server, talk)

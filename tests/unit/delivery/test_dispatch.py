@@ -4,8 +4,10 @@ from collections import Counter
 
 import pytest
 
+from aftersend.delivery.mail_server import MailServer
 from aftersend.delivery.office import PostOffice
-from aftersend.errors import InvalidInput, Transient
+from aftersend.delivery.send import send
+from aftersend.errors import InvalidInput, InvalidSettings, Transient
 from aftersend.model.enumeration import (
     DeliveryState,
     FailureReason,
@@ -13,7 +15,7 @@ from aftersend.model.enumeration import (
 )
 from tests.support.post_office import delivery_of, make_delivery, messages_of, read
 from tests.support.sending import PEOPLE, reached, send_to
-from tests.support.smtp_server import HANG_UP, ScriptedServer
+from tests.support.smtp_server import HANG_UP, ScriptedServer, serving
 
 
 @pytest.mark.parametrize(
@@ -171,3 +173,31 @@ def test_a_refused_sender_stops_the_send(office: PostOffice) -> None:
     send_to(well, office, delivery_id)
 
     assert Counter(PEOPLE) == reached(well)
+
+
+def test_a_refused_log_in_stops_the_send(office: PostOffice) -> None:
+    """A password that is wrong from some moment on stops the send, and nobody fails."""
+    delivery_id = make_delivery(office, PEOPLE)
+    connections = 0
+
+    def answer(verb: str, _line: str) -> str | None:
+        nonlocal connections
+        connections += verb == "EHLO"
+        # The first connection only looks whether there is a server.
+        return "250-server\r\n250 AUTH PLAIN" if verb == "EHLO" and connections > 1 else None
+
+    extensions = ("AUTH PLAIN", "PIPELINING")
+    server = ScriptedServer(
+        extensions=extensions,
+        answer=lambda verb, line: (
+            ("235 Welcome" if connections == 1 else "535 5.7.8 No")
+            if verb == "AUTH"
+            else answer(verb, line)
+        ),
+    )
+
+    with serving(server), pytest.raises(InvalidSettings, match="refuses the log-in of ada"):
+        send(office, MailServer("127.0.0.1", server.port, "ada", "secret"), delivery_id)
+
+    assert DeliveryState.IN_PROGRESS is delivery_of(office, delivery_id).state
+    assert (0, 0) == (len(server.taken), delivery_of(office, delivery_id).error)

@@ -114,6 +114,39 @@ def test_a_connection_is_made_secure_from_the_start(tls: ssl.SSLContext) -> None
     assert [LETTER.data] == [each.data for each in server.taken]
 
 
+def test_bytes_that_stay_below_tls_take_the_mark_back(tls: ssl.SSLContext) -> None:
+    """A message counts as handed over only once its encrypted end is with the kernel, too."""
+
+    class Below:
+        """A transport that keeps what it gets for a while."""
+
+        def __init__(self) -> None:
+            self.sizes = [0, 7, 7, 0]
+            self.marks: list[int] = []
+
+        def get_write_buffer_size(self) -> int:
+            self.marks.append(states[0])
+            return self.sizes.pop(0)
+
+    states = memoryview(bytearray(1))
+    below = Below()
+    server = ScriptedServer()
+
+    async def main() -> None:
+        async with running(server, tls=tls):
+            conversation = await connect(MailServer("localhost", server.port, is_tls=True))
+            conversation._below = below
+            small = Letter("news@shop.example", "ada@example.com", b"Subject: x\r\n\r\n")
+            assert (await conversation.hand_over(small, states, 0)).is_accepted
+            await conversation.close()
+
+    asyncio.run(main())
+
+    # Flushed; the dot stays behind, so the mark is taken back until it has gone.
+    assert [State.WAITING, State.HANDED_OVER, State.WAITING, State.WAITING] == below.marks
+    assert State.HANDED_OVER == states[0]
+
+
 @pytest.mark.parametrize("is_starttls", [None, True])
 def test_starttls_and_a_log_in(tls: ssl.SSLContext, is_starttls: bool | None) -> None:
     """A connection is upgraded where the server offers it, and then logs in."""

@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
+from aftersend.collector import embedded
+from aftersend.collector.config import CollectorConfig
 from aftersend.content import Template
 from aftersend.database import deliveries, tracking_servers
 from aftersend.delivery.analyse import analyse
@@ -14,8 +18,11 @@ from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import template_of
 from aftersend.delivery.publish import publish, retry
 from aftersend.model.catalogue import decode, file_name
-from aftersend.model.enumeration import Severity
-from tests.support.post_office import make_delivery
+from aftersend.model.enumeration import Part, Severity
+from aftersend.model.ids import MessageId, ServerId
+from aftersend.model.token import Token, encode
+from aftersend.platform.clock import SystemClock
+from tests.support.post_office import KEYS, make_delivery
 
 
 @contextmanager
@@ -114,6 +121,47 @@ def test_nothing_is_brought_twice_by_a_retry(office: PostOffice, template: Templ
         retry(office)
 
     assert 1 == len(came)
+
+
+def test_what_nobody_waits_for_is_forgotten(office: PostOffice, template: Template) -> None:
+    """There is nothing to retry at first, nor for servers or deliveries that are gone."""
+    nothing = retry(office)
+    _register(office, server_1="http://127.0.0.1:9")
+    publish(office, template)
+    (office.sending / "unpublished" / "2.1").touch()
+    (office.sending / "unpublished" / ".half").touch()
+    (office.catalogue / file_name(template.delivery_id)).unlink()
+
+    again = retry(office)
+
+    assert ([], []) == (list(nothing.missed), list(again.missed))
+    assert [".half"] == [path.name for path in (office.sending / "unpublished").iterdir()]
+
+
+def test_a_real_tracking_server_takes_it(
+    office: PostOffice, template: Template, tmp_path: Path
+) -> None:
+    """A tracking server elsewhere, with folders of its own, redirects once it was told."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config = CollectorConfig(
+        server_id=ServerId("7"),
+        catalogue_directory=elsewhere,
+        spool_directory=tmp_path / "spool",
+        keys=KEYS,
+        password=office.password,
+    )
+    (link,) = [url for url in template.urls.items() if "lamps" in str(url[1].pieces)][:1]
+    token = encode(Token(Part.HTML, template.delivery_id, MessageId(1), link[0]), keys=KEYS)
+    with embedded.running(config, SystemClock()) as url:
+        _register(office, server_7=url)
+        before = httpx.get(f"{url}/r/{token}")
+        publication = publish(office, template)
+        after = httpx.get(f"{url}/r/{token}")
+
+    assert ["7"] == publication.reached
+    assert [404, 302] == [before.status_code, after.status_code]
+    assert "https://shop.example/lamps" == after.headers["Location"]
 
 
 def test_links_are_unknown_when_no_server_took_them(office: PostOffice, template: Template) -> None:

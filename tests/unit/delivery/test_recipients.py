@@ -113,6 +113,25 @@ def test_a_bad_row_is_told_and_the_others_are_kept(
 
 
 @pytest.mark.parametrize(
+    ("note", "reason"),
+    [("x" * 4097, "note is longer than 4096"), ("a\x07b", "note has control characters")],
+)
+def test_fields_of_the_sender_are_bounded(
+    office: PostOffice, tmp_path: Path, note: str, reason: str
+) -> None:
+    """A field of the sender's own may be long and have several lines, within limits."""
+    longest = "y\t\n" * 1365
+
+    report = _import(
+        office, tmp_path, f'email,note\nada@x.example,{note}\nbob@x.example,"{longest}"\n'
+    )
+
+    ((row, why),) = report.rejected
+    assert (2, True) == (row, why.startswith(reason))
+    assert {"note": longest} == _by_email(office, "bob@x.example").fields
+
+
+@pytest.mark.parametrize(
     ("content", "why"),
     [
         (b"", "no column email"),

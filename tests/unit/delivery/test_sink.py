@@ -2,6 +2,7 @@
 
 import smtplib
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ def test_a_full_disk_is_told_to_who_sends() -> None:
         client.sendmail("a@x.example", "b@x.example", DATA)
 
     assert 452 == caught.value.smtp_code
+
+
+def test_a_message_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message beyond the limit is refused and never kept."""
+    monkeypatch.setattr(sink._Session, "line_length_limit", 50_000)
+    held: list[Received] = []
+    with sink.running(held.append) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n")
+        with suppress(ConnectionError):
+            client.sendall(b"y" * 200_000 + b"\r\n.\r\n")
+            while client.recv(1000):
+                pass
+
+    assert [] == held
 
 
 def test_a_taken_port_is_told() -> None:
