@@ -24,6 +24,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ TEST_PROGRAMS = {
     "postfix": "postfix",
     "git": "git",
 }
+TEST_LIBRARIES = {"atomic": "libatomic1"}  # playwright's driver is linked with it
 TEST_PACKAGES_BESIDE = ("fonts-liberation",)  # Chromium draws no letters without a font
 
 
@@ -238,11 +240,12 @@ def version_of(program: str) -> tuple[int, ...]:
 
 
 def missing_programs() -> list[str]:
-    """List the Debian packages whose programs the machine lacks."""
+    """List the Debian packages whose programs and libraries the machine lacks."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     packages = [
         package for name, package in TEST_PROGRAMS.items() if not shutil.which(name, path=path)
     ]
+    packages += [package for name, package in TEST_LIBRARIES.items() if not find_library(name)]
     return [*packages, *TEST_PACKAGES_BESIDE] if "chromium" in packages else packages
 
 
