@@ -55,6 +55,8 @@ _IMAGES: Final = (".gif", ".png")
 _MENDABLE: Final = re.compile(
     r"/r/([A-Z2-7]{22,8192})(\.gif|\.png)?(?:[=&;,.)>\]\"/].*)?", re.IGNORECASE | re.DOTALL
 )
+_NO_COOKIES: Final[tuple[tuple[str, str], ...]] = ()
+_EMPTY: Final = ("content-length", "0")
 _MISSING_MAX: Final = 100
 _FAULTS_MAX: Final = 10
 
@@ -143,44 +145,33 @@ class Collector:
             return
         part, delivery_id, message_id, url_id, values, is_verified = token
         known = self._catalogues.get(delivery_id)
-        link = None
         if is_pixel or url_id == OPEN_URL_ID:
-            if known is None and not is_verified:
-                proto.response_bytes(404, PAGE_HEADERS, NOT_FOUND)
-                return
+            link, is_found = None, is_verified or known is not None
             # A click's token with a pixel's ending, or the other way round, was never sent by us.
             is_verified = is_verified and is_pixel and url_id == OPEN_URL_ID
         else:
             link = None if known is None else known.links.get(url_id)
-            if link is None:
-                self._miss(proto, delivery_id, url_id, is_verified)
-                return
+            is_found = link is not None
+        if not is_found:
+            self._miss(proto, delivery_id, url_id, is_verified)
+            return
         now = self._clock.now()
         is_expired = known is not None and known.expires_at is not None and known.expires_at <= now
         is_plain = is_verified and not is_expired
         headers = scope.headers
         cookie = headers.get("cookie") or ""
-        source_id = ""
-        cookies: tuple[tuple[str, str], ...] = ()
+        source_id, cookies = "", _NO_COOKIES
         if "acoptout" not in cookie or not is_refused(cookie):
             source_id = source_of(cookie)
             if is_plain and link is not None:
                 source_id = source_id or self._cookies.new_source()
                 cookies = self._cookies.of_click(message_id, delivery_id, source_id)
-        self._append(
-            now,
-            (
-                message_id,
-                delivery_id,
-                url_id,
-                PLAIN if is_plain and method == "GET" else _flags(method, is_verified, is_expired),
-                source_id,
-                part,
-                "",
-                user_agent_of(headers),
-                self._address_of(scope, headers),
-            ),
-        )
+        flags = PLAIN
+        if not is_plain or method == "HEAD":
+            flags = _flags(method, is_verified, is_expired)
+        agent, address = user_agent_of(headers), self._address_of(scope, headers)
+        hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, address
+        self._append(now, hit)
         if self._flusher_of_answers is not None:
             proto = _AfterSync(proto, self._flusher_of_answers)
         if link is None:
@@ -191,8 +182,11 @@ class Collector:
             target = location(link.destination, values if is_verified else (), text)
         if target is None:
             proto.response_bytes(410, PAGE_HEADERS, GONE)
-        else:
-            proto.response_empty(302, [("location", target), *PRIVATE_HEADERS, *cookies])
+            return
+        answer = [("location", target), *PRIVATE_HEADERS, *cookies]
+        if method == "HEAD":
+            answer.append(_EMPTY)  # the server below tells it only with GET
+        proto.response_empty(302, answer)
 
     def _mend(self, scope: Any, proto: Any, path: str, method: str) -> None:
         """Try again without what mail programs glue to an address."""
@@ -266,9 +260,10 @@ class Collector:
 
     def _note_fault(self, error: Exception, proto: Any) -> None:
         """Keep and tell a bug of ours, without what was asked: it may be about a person."""
-        self.faults = [*self.faults[1 - _FAULTS_MAX :], error]
         logger("collector").error("a request failed", exc_info=error)
         proto.response_bytes(500, PAGE_HEADERS, UNAVAILABLE)
+        # Without the frames, which hold the request, and by it the HTTP server's threads.
+        self.faults = [*self.faults[1 - _FAULTS_MAX :], error.with_traceback(None)]
 
 
 def _flags(method: str, is_verified: bool, is_expired: bool) -> str:

@@ -1,6 +1,7 @@
 """The thread that brings lines onto the disk, so that no click waits for one."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -26,7 +27,7 @@ class Flusher:
         self._interval = interval_ms / 1000 or _IDLE_SECONDS
         self._wake = threading.Event()
         self._is_stopping = False
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: deque[Callable[[], None]] = deque()
         self._cleaned_at = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name="spool-flusher", daemon=True)
 
@@ -51,17 +52,17 @@ class Flusher:
             self._wake.clear()
             try:
                 self._flush()
-            except Exception:  # noqa: BLE001 - the edge of the thread: it must live as long as people click
+            except Exception:  # noqa: BLE001 - the edge: this thread lives as long as people click
                 logger("collector").exception("flushing failed")
         self._flush()
 
     def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        count = len(self._waiting)  # who comes later waits for the next sync
         try:
             self._writer.sync()
         finally:
-            for send in waiting:
-                send()
+            for _ in range(count):
+                self._waiting.popleft()()
         if self._clock.monotonic() - self._cleaned_at >= _CLEAN_SECONDS:
             self._cleaned_at = self._clock.monotonic()
             self._writer.clean()

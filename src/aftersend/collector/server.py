@@ -12,13 +12,13 @@ from aftersend.collector.app import Collector
 from aftersend.collector.config import CollectorConfig
 from aftersend.collector.worker import Worker, listen
 from aftersend.errors import Transient
+from aftersend.platform import telemetry
 from aftersend.platform.clock import Clock, SystemClock
 from aftersend.platform.entropy import Entropy, SystemEntropy
-from aftersend.platform.telemetry import logger
 
 __all__ = ["serve"]
 
-_DRAIN_SECONDS: Final = 10.0
+_DRAIN_SECONDS: Final = 5.0
 _FILES_MAX: Final = 65_536
 
 
@@ -31,6 +31,7 @@ def serve(
         Busy: the port or the spool is in use.
         Transient: the address cannot be listened on, or a folder cannot be used.
     """
+    telemetry.configure(is_json=not sys.stderr.isatty())
     _allow_many_files()
     listener = listen(config.host, config.port)
     collector = Collector(config, clock or SystemClock(), entropy or SystemEntropy())
@@ -53,7 +54,7 @@ def serve(
         collector.close()
     if not has_drained:
         # Threads of the HTTP server still hold connections; the interpreter cannot end below them.
-        logger("collector").warning("connections were cut that did not end", seconds=_DRAIN_SECONDS)
+        telemetry.logger("collector").warning("connections were cut", after_seconds=_DRAIN_SECONDS)
         sys.stderr.flush()
         os._exit(0)
 
@@ -63,7 +64,7 @@ async def _serve(worker: Worker, place: str) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    logger("collector").info("listening", address=f"http://{place}")
+    telemetry.logger("collector").info("listening", address=f"http://{place}")
     return await worker.run(stop, drain_seconds=_DRAIN_SECONDS)
 
 
