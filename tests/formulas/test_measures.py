@@ -1,6 +1,7 @@
 """Every figure from the lake, against the same figure computed one hit at a time."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import ibis
 import pytest
@@ -30,6 +31,7 @@ def counted(connection: duckdb.Connection, hits: Sequence[NaiveHit]) -> ibis.Tab
 
 TWO_EMPTY = [NaiveHit("1", START, 1, 2), NaiveHit("2", START, 4, 2), NaiveHit("3", START, 4, 3)]
 HEAD_FIRST = [NaiveHit("1", START, 1, 1, flags="h"), NaiveHit("2", START, 1, 1)]
+A_PERIOD_APART = [NaiveHit("1", START, 1, 1), NaiveHit("2", START + timedelta(minutes=1), 1, 1)]
 SAME_MOMENT = [NaiveHit("2", START, 1, 1), NaiveHit("1", START, 1, 1)]
 
 
@@ -37,6 +39,7 @@ SAME_MOMENT = [NaiveHit("2", START, 1, 1), NaiveHit("1", START, 1, 1)]
 @given(hits=hit_lists())
 @example(hits=HEAD_FIRST)
 @example(hits=SAME_MOMENT)
+@example(hits=A_PERIOD_APART)
 @example(hits=[])
 def test_every_hit_gets_the_verdict_of_the_plain_rules(
     connection: duckdb.Connection, hits: list[NaiveHit]

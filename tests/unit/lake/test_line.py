@@ -109,7 +109,9 @@ GOOD = logline.encode(
 @given(raw=st.lists(raw_lines(), max_size=12).map(b"".join), has_end=st.booleans())
 @example(raw=b"", has_end=True)
 @example(raw=b"\n\n" + GOOD + b"\r\n", has_end=False)
+@example(raw=b"x" + GOOD + GOOD.replace(b"\n", b"\x7f\n"), has_end=True)
 @example(raw=GOOD.replace(b"T00:", b"T24:"), has_end=True)
+@example(raw=GOOD.replace(b"T00:", b"T25:").replace(b"10x0", b"10x8"), has_end=True)
 @example(raw=GOOD.replace(b"2026", b"0000"), has_end=True)
 @example(raw=GOOD.replace(b"\t5\t", b"\t8000000000000000\t"), has_end=True)
 def test_the_columnar_parser_says_what_the_decoder_says(raw: bytes, has_end: bool) -> None:

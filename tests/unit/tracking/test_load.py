@@ -136,7 +136,7 @@ def test_a_line_rejected_before_stays_rejected(tmp_path: Path) -> None:
     That its message has become known since changes nothing.
     """
     world = make_world(tmp_path)
-    raw = line(HIT, "1", 1, message_id=77)
+    raw = line(HIT, "1", 1, message_id=77) + b"damaged\n"
     keep(world, raw, first=1, last=9)
 
     class Stopped(BaseException):
@@ -161,8 +161,8 @@ def test_a_line_rejected_before_stays_rejected(tmp_path: Path) -> None:
             )
         )
 
-    assert Counts(read=1, already=1) == load(world.context([])).counts
-    assert ([], 1) == (world.hits(), len(world.rejected()))
+    assert Counts(read=2, already=2) == load(world.context([])).counts
+    assert ([], 2) == (world.hits(), len(world.rejected()))
 
 
 def test_lines_of_a_file_that_was_half_loaded_count_as_loaded_before(tmp_path: Path) -> None:
