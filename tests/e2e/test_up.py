@@ -1,5 +1,7 @@
 """Everything at once: pages, tracking server, scheduler and sink in one command."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,3 +86,24 @@ def test_a_second_instance_of_the_same_is_refused(running: Running) -> None:
 
     assert outcome.status == 1
     assert "aftersend: " in outcome.err
+
+
+def test_a_fallen_tracking_server_is_started_again(running: Running) -> None:
+    """Killed, it answers again within seconds, on the same address."""
+    (collector,) = running.children("collector")
+    os.kill(collector, signal.SIGKILL)
+
+    assert running.answers(f"{running.collector_url}/r/test")
+    assert running.children("collector") != [collector]
+
+
+def test_nothing_outlives_the_one_that_started_it(tmp_path: Path) -> None:
+    """When even the supervisor is killed, its processes end and its ports are free again."""
+    assert aftersend(None, "init", str(tmp_path / "instance")).status == 0
+    with up(tmp_path / "instance") as running:
+        children = running.children("")
+        running.process.kill()
+        running.process.wait()
+
+        assert len(children) == 2
+        assert running.are_gone(children)

@@ -5,11 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from select import select
+from threading import Event
+
+import httpx
 
 __all__ = ["Running", "free_port", "up"]
 
@@ -31,6 +34,22 @@ class Running:
     def outbox(self) -> list[Path]:
         """List the messages that the sink has kept, in the order of arrival."""
         return sorted((self.instance / "var" / "outbox").glob("*.eml"))
+
+    def children(self, command: str) -> list[int]:
+        """List the processes that it started and whose command line holds a word."""
+        pid = self.process.pid
+        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(one) for one in pids if command in Path(f"/proc/{one}/cmdline").read_text()]
+
+    def answers(self, url: str) -> bool:
+        """Tell whether an address answers within `_START_SECONDS`."""
+        return _comes_true(lambda: _is_answered(url), _START_SECONDS)
+
+    def are_gone(self, pids: list[int]) -> bool:
+        """Tell whether processes end within `_STOP_SECONDS`."""
+        return _comes_true(
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), _STOP_SECONDS
+        )
 
 
 def free_port() -> int:
@@ -70,3 +89,18 @@ def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
         piece = os.read(process.stderr.fileno(), 4096) if readable else b""
         assert piece, f"the instance did not start: {seen.decode(errors='replace')}"
         seen += piece
+
+
+def _comes_true(is_so: Callable[[], bool], seconds: int) -> bool:
+    for _ in range(seconds * 20):
+        if is_so():
+            return True
+        Event().wait(0.05)
+    return False
+
+
+def _is_answered(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).is_success
+    except httpx.HTTPError:
+        return False
