@@ -4,13 +4,15 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aftersend.errors import InvalidSettings
 from aftersend.model.ids import ServerId
 from aftersend.model.token import KeyRing
-from aftersend.settings import Settings
 from aftersend.spool import Limits
+
+if TYPE_CHECKING:
+    from aftersend.settings import Settings
 
 __all__ = ["CollectorConfig", "configured"]
 
@@ -64,7 +66,7 @@ class CollectorConfig:
 
 def configured(
     directory: Path,
-    settings: Settings,
+    settings: "Settings",
     *,
     server_id: str | None = None,
     port: int | None = None,
