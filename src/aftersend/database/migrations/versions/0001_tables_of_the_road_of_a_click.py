@@ -388,3 +388,6 @@ def _insert_open() -> None:
         "INSERT INTO tracked_url (id, type, mode, part, label, category, source, occurrences)"
         " VALUES (1, 2, 'enabled', 'h', 'Open', '', '', 0)"
     )
+    if op.get_bind().dialect.name == "postgresql":
+        # It does not count ids that it was given.
+        op.execute("SELECT setval(pg_get_serial_sequence('tracked_url', 'id'), 1)")
