@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aftersend.collector.cookie import Cookies, is_refused, source_of
@@ -121,6 +121,8 @@ def test_sources_never_repeat(tmp_path: Path) -> None:
 
 
 @given(st.text())
+@example("x" * 36)
+@example(f"{SOURCE}\t")
 def test_any_header_can_be_read(header: str) -> None:
     """Whatever a client sends, the source fits the log; killed: a UUID of any letters."""
     assert re.fullmatch(r"([0-9a-f-]{36})?", source_of(f"uuid230={header}"))

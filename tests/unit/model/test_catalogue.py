@@ -35,9 +35,9 @@ MEANING = Catalogue(
 ids = st.integers(1, ID_MAX)
 text = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), max_size=15)
 bases = st.sampled_from(["https://x.example/", "http://a.example:81?", "HTTPS://ü.example#"])
-pieces = st.tuples(bases, st.lists(text | st.integers(-1, 63), max_size=4)).map(
-    lambda drawn: (drawn[0], *drawn[1])
-)
+pieces = st.tuples(
+    bases, st.lists(text | st.sampled_from([TOKEN_SLOT, 0, 1, 2, 63]), max_size=4)
+).map(lambda drawn: (drawn[0], *drawn[1]))
 destinations = st.builds(
     Destination, pieces=pieces, type=st.sampled_from(UrlType), label=st.text(max_size=10)
 )

@@ -1,6 +1,7 @@
 """Log lines: what a tracking server writes, byte for byte."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -81,7 +82,7 @@ def test_the_documented_example_is_a_line() -> None:
 
 
 @given(lines)
-@example(next(iter(PINNED.values())))
+@example(replace(next(iter(PINNED.values())), user_agent="\\x41", parameters="\\"))
 def test_decode_inverts_encode(line: LogLine) -> None:
     """What was written is read back; killed: an escape that lets backslashes pass."""
     raw = logline.encode(line)
@@ -105,7 +106,7 @@ def test_foreign_bytes_are_refused_with_our_error_only(raw: bytes) -> None:
 
 @given(lines, st.data())
 def test_a_flipped_byte_never_raises_another_error(line: LogLine, data: st.DataObject) -> None:
-    """Damage is refused with our error or reads as another line; killed: fromisoformat bare."""
+    """Damage is refused with our error or reads as another line; killed: no look at the pattern."""
     raw = bytearray(logline.encode(line))
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
 
