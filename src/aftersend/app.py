@@ -333,11 +333,14 @@ def _context(opened: Instance) -> "Iterator[Context]":
     """Give the Tracking workflow what it works with, for one run.
 
     The spool of each tracking server that runs here is read as a folder, the others over HTTP.
+    Those that were down when a delivery was published get its catalogue first.
     """
     from aftersend.database import tracking_servers
+    from aftersend.delivery.publish import retry
     from aftersend.tracking.source import LocalSource, Source, http_source
     from aftersend.tracking.steps import Context
 
+    retry(post_office(opened))
     tracking = opened.settings.tracking
     lines_max = tracking.log_count_per_request
     with opened.database.read() as connection:

@@ -14,7 +14,7 @@ from threading import Event
 
 import httpx
 
-__all__ = ["Running", "free_port", "up"]
+__all__ = ["Running", "comes_true", "free_port", "is_answered", "up"]
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -43,11 +43,11 @@ class Running:
 
     def answers(self, url: str) -> bool:
         """Tell whether an address answers within `_START_SECONDS`."""
-        return _comes_true(lambda: _is_answered(url), _START_SECONDS)
+        return comes_true(lambda: is_answered(url), _START_SECONDS)
 
     def are_gone(self, pids: list[int]) -> bool:
         """Tell whether processes end within `_STOP_SECONDS`."""
-        return _comes_true(
+        return comes_true(
             lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), _STOP_SECONDS
         )
 
@@ -91,7 +91,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
         seen += piece
 
 
-def _comes_true(is_so: Callable[[], bool], seconds: int) -> bool:
+def comes_true(is_so: Callable[[], bool], seconds: int) -> bool:
+    """Tell whether something comes true within some seconds."""
     for _ in range(seconds * 20):
         if is_so():
             return True
@@ -99,7 +100,8 @@ def _comes_true(is_so: Callable[[], bool], seconds: int) -> bool:
     return False
 
 
-def _is_answered(url: str) -> bool:
+def is_answered(url: str) -> bool:
+    """Tell whether an address answers well, once."""
     try:
         return httpx.get(url, timeout=5).is_success
     except httpx.HTTPError:

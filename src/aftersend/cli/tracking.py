@@ -11,6 +11,7 @@ from aftersend.cli.output import (
     open_from,
     print_json,
     print_table,
+    say,
 )
 
 __all__ = ["group"]
@@ -68,7 +69,10 @@ def add(
     instance: InstanceOption = None,
 ) -> None:
     """Register a tracking server that runs elsewhere; again replaces its address."""
+    from aftersend.app import post_office
     from aftersend.database import tracking_servers
+    from aftersend.delivery.publish import introduce
+    from aftersend.model.ids import ServerId
 
     opened = open_from(instance)
     with opened.database.write() as connection:
@@ -76,6 +80,13 @@ def add(
             connection, server_id=server_id, internal_url=internal_url, at=opened.clock.now()
         )
     typer.echo(f"Tracking server {server_id} is registered at {internal_url}.")
+    publication = introduce(post_office(opened), ServerId(server_id))
+    if publication.missed:
+        missed = publication.missed[0]
+        say(
+            f"It lacks {len(publication.missed):,} catalogues, because {missed.reason};"
+            " every run of Tracking tries again."
+        )
 
 
 @server.command("list")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, insert, or_, select
 
 from aftersend.database.dialect import insert_or
 from aftersend.database.schema import (
@@ -70,7 +70,8 @@ class Statistics:
     """The figures of some deliveries as the lake gives them; rows are by column name.
 
     Shape: `indicators` one row per delivery that has hits; `domains` one row per delivery and
-        email domain that has hits; `buckets` one row per delivery, URL and start of a period.
+        email domain that has hits; `buckets` one row per delivery, URL and start of a period, of
+        periods that start at `buckets_since` or later (none: of all).
     """
 
     deliveries: Collection[DeliveryId]
@@ -78,23 +79,25 @@ class Statistics:
     domains: Sequence[Mapping[str, Any]]
     buckets: Sequence[Mapping[str, Any]]
     sent: Sent
+    buckets_since: datetime | None = None
 
 
-def consolidated_version(connection: Connection) -> int:
-    """Tell up to which version of the lake everything is consolidated."""
+def consolidated_version(connection: Connection, rules: str) -> int:
+    """Tell up to which version of the lake everything is consolidated by these `rules`."""
     query = select(option.c.value).where(option.c.name == _VERSION)
-    value = connection.execute(query).scalar_one_or_none()
-    return NOTHING_CONSOLIDATED if value is None else int(value)
+    value = connection.execute(query).scalar_one_or_none() or ""
+    version, _, known = value.partition(" ")
+    return int(version) if known == rules else NOTHING_CONSOLIDATED
 
 
-def set_consolidated_version(connection: Connection, version: int) -> None:
-    """Note that everything up to `version` of the lake is consolidated."""
+def set_consolidated_version(connection: Connection, version: int, rules: str) -> None:
+    """Note that everything up to `version` of the lake is consolidated by these `rules`."""
     statement = insert_or(connection, option)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["name"], set_={"value": statement.excluded.value}
         ),
-        {"name": _VERSION, "value": str(version)},
+        {"name": _VERSION, "value": f"{version} {rules}"},
     )
 
 
@@ -138,7 +141,7 @@ def sent(
 def replace(
     connection: Connection, statistics: Statistics, *, lake_version: int, at: datetime
 ) -> None:
-    """Put new figures of some deliveries in the place of all old ones."""
+    """Put new figures of some deliveries in the place of the old ones."""
     ids = sorted(statistics.deliveries)
     assert len(ids) <= DELIVERIES_MAX, "who calls goes on in portions"
     common = {"lake_version": lake_version, "computed_at": at}
@@ -148,7 +151,9 @@ def replace(
     ]
     _put(connection, delivery_indicator, ids, indicators)
     _put(connection, delivery_log_stats, ids, _domain_rows(statistics.domains, statistics.sent))
-    _put(connection, tracking_stats, ids, statistics.buckets)
+    since = statistics.buckets_since
+    later = (tracking_stats.c.start >= since,) if since is not None else ()
+    _put(connection, tracking_stats, ids, statistics.buckets, *later)
 
 
 def _put(
@@ -156,8 +161,9 @@ def _put(
     table: Table,
     deliveries: Sequence[DeliveryId],
     rows: Sequence[Mapping[str, Any]],
+    *where: ColumnElement[bool],
 ) -> None:
-    connection.execute(delete(table).where(table.c.delivery_id.in_(deliveries)))
+    connection.execute(delete(table).where(table.c.delivery_id.in_(deliveries), *where))
     if rows:
         connection.execute(insert(table), list(rows))
 

@@ -19,10 +19,11 @@ from aftersend.model.catalogue import Catalogue, encode, file_name
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.platform.files import make_directory, sync_directory, write_atomic
 
-__all__ = ["Missed", "Publication", "publish", "retry"]
+__all__ = ["Missed", "Publication", "introduce", "publish", "retry"]
 
 _TIMEOUT_S: Final = 10.0
 _UNPUBLISHED: Final = "unpublished"
+_SILENT: Final = "it does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,18 @@ def publish(office: PostOffice, template: Template) -> Publication:
     return _bring(office, [(server, template.delivery_id, data) for server in servers])
 
 
+def introduce(office: PostOffice, server_id: ServerId) -> Publication:
+    """Bring all catalogues there are to a server that was registered just now.
+
+    Raises:
+        OSError: the local folder cannot be read.
+    """
+    for path in office.catalogue.glob("*.json"):
+        if path.stem.isdigit():
+            _remember(office, server_id, DeliveryId(int(path.stem)), is_missed=True)
+    return retry(office)
+
+
 def retry(office: PostOffice) -> Publication:
     """Bring catalogues to the servers that could not take them before.
 
@@ -97,13 +110,19 @@ def _bring(
 ) -> Publication:
     reached: list[ServerId] = []
     missed: list[Missed] = []
+    silent: dict[ServerId, str] = {}
     if not parcels:
         return Publication(reached, missed)
     headers = {"Authorization": f"Bearer {office.password}", "Content-Type": "application/json"}
     # Tracking servers are reached at internal addresses: never by way of a proxy.
     with httpx.Client(headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
         for server, delivery_id, data in parcels:
-            reason = _put(client, f"{server.internal_url}/catalogue/{delivery_id}", data)
+            # A server that is down is not asked again for each delivery: that could take hours.
+            reason = silent.get(server.id) or _put(
+                client, f"{server.internal_url}/catalogue/{delivery_id}", data
+            )
+            if reason.startswith(_SILENT):
+                silent[server.id] = reason
             _remember(office, server.id, delivery_id, is_missed=bool(reason))
             if reason:
                 missed.append(Missed(server.id, delivery_id, reason))
@@ -116,7 +135,7 @@ def _put(client: httpx.Client, url: str, data: bytes) -> str:
     try:
         response = client.put(url, content=data)
     except httpx.HTTPError as error:
-        return f"it does not answer ({error})"
+        return f"{_SILENT} ({error})"
     return "" if response.is_success else f"it answered {response.status_code}"
 
 

@@ -25,10 +25,16 @@ import ibis
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.model.logline import HEAD, UNVERIFIED
 
-__all__ = ["DEDUP_OPEN_PERIOD_S", "HEAD_RULE", "OPEN_REPEAT_RULE", "SEED_RULE", "UNVERIFIED_RULE"]
-__all__ += ["counted_log", "with_all_hits"]
+__all__ = ["DEDUP_OPEN_PERIOD_S", "HEAD_RULE", "OPEN_REPEAT_RULE", "REACH_S", "RULES", "SEED_RULE"]
+__all__ += ["UNVERIFIED_RULE", "counted_log", "with_all_hits"]
 
 DEDUP_OPEN_PERIOD_S: Final = 60
+
+RULES: Final = 1
+"""The edition of the rules; another number makes the next consolidation compute everything."""
+
+REACH_S: Final = 0
+"""How far back a new hit may change the verdict of an older one, in seconds: not at all."""
 
 HEAD_RULE: Final = "head"
 UNVERIFIED_RULE: Final = "unverified"

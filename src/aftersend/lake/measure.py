@@ -9,7 +9,7 @@ recipient, whoever that is; never one person for everybody, and never nobody (sp
 Source: spec §7.0, §7.2; architecture D9.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,8 @@ class Measure:
     """One count of hits; `where` picks the hits, `distinct` tells what is counted once.
 
     `formula` is for people: n(x) counts hits that satisfy x, d(k; x) the different k among them.
+    `adds_up` says that the figures of the email domains of a delivery add up to its own: a message
+    has one domain, while one person may react to messages of two.
     """
 
     name: str
@@ -35,15 +37,22 @@ class Measure:
     where: Callable[[ibis.Table], ir.BooleanValue]
     distinct: Callable[[ibis.Table], ir.Column] | None
     source: str
+    adds_up: bool = True
 
 
-def aggregate(counted: ibis.Table, *, by: Sequence[str] = ("delivery_id",)) -> ibis.Table:
-    """Compute every measure for each group of hits.
+def aggregate(
+    counted: ibis.Table,
+    *,
+    by: Sequence[str] = ("delivery_id",),
+    measures: Collection[Measure] | None = None,
+) -> ibis.Table:
+    """Compute some measures (none named: all) for each group of hits.
 
     Shape: one row per `by` that has hits, counted or not; the columns of `by`, and one i64 for each
-        of `MEASURES`, by name. Nothing in `by`: exactly one row.
+        measure, by name. Nothing in `by`: exactly one row.
     """
-    figures = {name: _figure(counted, measure) for name, measure in MEASURES.items()}
+    wanted = MEASURES.values() if measures is None else measures
+    figures = {measure.name: _figure(counted, measure) for measure in wanted}
     return counted.aggregate(**figures, by=list(by))
 
 
@@ -127,6 +136,7 @@ _DECLARED: Final = (
         _of_type(UrlType.EMAIL_CLICK),
         _person,
         "spec §7.2",
+        adds_up=False,
     ),
     Measure(
         "total_recipient_click",

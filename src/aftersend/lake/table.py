@@ -16,6 +16,7 @@ Source: architecture D4, "Data plane"; Delta transaction log protocol, "Transact
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Self
 
 import numpy as np
@@ -29,7 +30,7 @@ from aftersend.errors import Busy, Transient
 from aftersend.lake.schema import DAY, REJECTED_LINE, TRACKING_LOG
 from aftersend.lake.store import COMMIT_TRIES_MAX, Store
 from aftersend.model.ids import DeliveryId, ServerId
-from aftersend.model.logline import log_id
+from aftersend.model.logline import log_id, time_text
 from aftersend.platform.clock import Clock
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
@@ -41,6 +42,7 @@ DELIVERIES_NAMED_MAX: Final = 10_000
 
 _DELIVERIES: Final = "deliveries"
 _ALL: Final = "all"
+_EARLIEST: Final = "earliest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,21 @@ class Lake:
 
     def touched_since(self, version: int) -> set[DeliveryId] | None:
         """Tell which deliveries got hits after `version`; none: nobody knows, so all of them."""
-        table = self.hits.load()
-        count = table.version() - version
-        if not 0 <= count <= COMMITS_READ_MAX:
+        commits = _commits(self.hits.load(), version)
+        if commits is None:
             return None
-        commits = table.history(count) if count else []
         named = [str(commit.get(_DELIVERIES, _ALL)) for commit in commits]
-        if len(commits) != count or _ALL in named:
+        if _ALL in named:
             return None
         return {DeliveryId(int(number)) for names in named for number in names.split(",") if number}
+
+    def earliest_since(self, version: int) -> datetime | None:
+        """Tell when the earliest of the hits after `version` happened; none: nobody knows."""
+        commits = _commits(self.hits.load(), version)
+        if not commits:
+            return None
+        texts = [str(commit.get(_EARLIEST, "")) for commit in commits if commit.get(_DELIVERIES)]
+        return datetime.fromisoformat(min(texts)) if texts and all(texts) else None
 
     def append(
         self, batch: pa.Table, *, server: ServerId, last: int, deliveries: Collection[DeliveryId]
@@ -142,7 +150,11 @@ class Lake:
         first = pc.min(batch["log_id"]).as_py()
         actions = self._write_days(batch)
         named = ",".join(map(str, sorted(deliveries)))
-        metadata = {_DELIVERIES: named if len(deliveries) <= DELIVERIES_NAMED_MAX else _ALL}
+        earliest = pc.min(batch["at"]).as_py()
+        metadata = {
+            _DELIVERIES: named if len(deliveries) <= DELIVERIES_NAMED_MAX else _ALL,
+            _EARLIEST: "" if earliest is None else f"{time_text(earliest)}+00:00",
+        }
         for _attempt in range(COMMIT_TRIES_MAX):
             table = self.hits.load()
             pointer = _pointer(table, server)
@@ -201,6 +213,15 @@ class Lake:
 
 def _pointer(table: DeltaTable, application: str) -> int:
     return table.transaction_version(application) or 0
+
+
+def _commits(table: DeltaTable, version: int) -> Sequence[Mapping[str, Any]] | None:
+    """List what the commits after `version` say of themselves; none: not all are known."""
+    count = table.version() - version
+    if not 0 <= count <= COMMITS_READ_MAX:
+        return None
+    commits = table.history(count) if count else []
+    return commits if len(commits) == count else None
 
 
 def _may_hold(files: pa.Table, deliveries: Sequence[DeliveryId]) -> "pa.Array[Any]":

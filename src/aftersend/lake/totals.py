@@ -3,18 +3,17 @@
 Source: spec §1.10, §5 (step 2), §7.2; architecture D8.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import ibis
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.counted_log import REACH_S, counted_log
 from aftersend.lake.hits import hits
-from aftersend.lake.measure import aggregate
+from aftersend.lake.measure import MEASURES, aggregate
 from aftersend.lake.table import Lake
 from aftersend.model.ids import DeliveryId
 
@@ -39,6 +38,11 @@ class Periods:
     dedup_open_s: int
     bucket_s: int
 
+    def bucket_start(self, at: datetime) -> datetime:
+        """Give the start of the first bucket that a hit at `at` may change."""
+        seconds = int(at.timestamp()) - REACH_S
+        return datetime.fromtimestamp(seconds - seconds % self.bucket_s, UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -46,7 +50,8 @@ class Totals:
 
     Shape: `deliveries` one row per delivery with hits, one column per measure; `domains` likewise
         per delivery and email domain; `buckets` one row per delivery, URL and `start` of a period
-        (aware, UTC) with `total_clicks`, the hits that count.
+        (aware, UTC) with `total_clicks`, the hits that count; those that start at or after the
+        wanted time.
     """
 
     deliveries: list[dict[str, Any]]
@@ -58,22 +63,20 @@ def totals(
     lake: Lake,
     periods: Periods,
     *,
-    deliveries: Collection[DeliveryId] | None,
-    temporary: Path | None = None,
+    deliveries: Collection[DeliveryId],
+    buckets_since: datetime | None = None,
 ) -> Totals:
-    """Count the hits of some `deliveries` (none named: all).
-
-    What does not fit into memory goes to the folder `temporary`.
-    """
-    connection = duckdb.connect(temporary=temporary)
+    """Count the hits of some `deliveries`; buckets from `buckets_since` on (none: all)."""
+    connection = duckdb.connect()
     try:
         log = hits(connection, lake, deliveries=deliveries)
         log = counted_log(log, dedup_open_period_s=periods.dedup_open_s).select(_NEEDED)
         counted = connection.create_table("counted", log, temp=True)
+        domains = _rows(aggregate(counted, by=("delivery_id", "domain")))
         return Totals(
-            deliveries=_rows(aggregate(counted)),
-            domains=_rows(aggregate(counted, by=("delivery_id", "domain"))),
-            buckets=_bucket_rows(counted, periods.bucket_s),
+            deliveries=_add_up(counted, domains),
+            domains=domains,
+            buckets=_bucket_rows(counted, periods.bucket_s, buckets_since),
         )
     finally:
         connection.disconnect()
@@ -89,8 +92,24 @@ def delivery_ids(lake: Lake) -> set[DeliveryId]:
         connection.disconnect()
 
 
-def _bucket_rows(counted: ibis.Table, bucket_s: int) -> list[dict[str, Any]]:
+def _add_up(counted: ibis.Table, domains: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add up what does, and count the rest anew."""
+    rest = [measure for measure in MEASURES.values() if not measure.adds_up]
+    rows = {row["delivery_id"]: row for row in _rows(aggregate(counted, measures=rest))}
+    for domain in domains:
+        row = rows[domain["delivery_id"]]
+        for name, measure in MEASURES.items():
+            if measure.adds_up:
+                row[name] = row.get(name, 0) + domain[name]
+    return list(rows.values())
+
+
+def _bucket_rows(
+    counted: ibis.Table, bucket_s: int, since: datetime | None
+) -> list[dict[str, Any]]:
     kept = counted.filter(counted.counted)
+    if since is not None:
+        kept = kept.filter(kept.at >= ibis.literal(since, kept.at.type()))
     # Engines differ in whether these seconds have a fraction; the remainder takes it away.
     seconds = kept.at.epoch_seconds()
     kept = kept.mutate(start=seconds - seconds % bucket_s)

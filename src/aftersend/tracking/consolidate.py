@@ -1,22 +1,28 @@
 """Step 3: replace the statistics of every delivery that got hits.
 
 Figures are computed anew from the whole lake, so doing it twice is doing it once, and the order in
-which lines came does not matter. The version of the lake that was consolidated is kept in the same
-transaction as the last figures; a run that ends before is repeated by the next one.
+which lines came does not matter. Of the buckets, those are replaced that start no earlier than the
+earliest new hit: what lies before cannot have changed. The version of the lake that was
+consolidated is kept in the same transaction as the last figures, with the rules by which; a run
+that ends before is repeated by the next one, and other rules make everything new.
 
 Source: spec §5 (step 2, Recompute); architecture D8.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 
 from aftersend.database import statistics
 from aftersend.database.statistics import DELIVERIES_MAX, Statistics
+from aftersend.lake.counted_log import RULES
 from aftersend.lake.totals import Periods, delivery_ids, totals
 from aftersend.model.ids import DeliveryId
 from aftersend.model.run import Counts, StepReport
+from aftersend.settings import TrackingSettings
 from aftersend.tracking.context import Context
 
-__all__ = ["consolidate", "recompute"]
+__all__ = ["consolidate", "recompute", "rules"]
 
 
 def consolidate(context: Context) -> StepReport:
@@ -24,15 +30,17 @@ def consolidate(context: Context) -> StepReport:
     context.passing("consolidate:begun")
     version = context.lake.version
     with context.database.read() as connection:
-        since = statistics.consolidated_version(connection)
+        since = statistics.consolidated_version(connection, rules(context.settings))
         outdated = statistics.outdated(connection)
     touched = context.lake.touched_since(since)
+    earliest = None if touched is None else context.lake.earliest_since(since)
     if touched is None:
         touched = delivery_ids(context.lake)
+    work = _Work(version=version, recounted=outdated, earliest=earliest)
     *portions, last = _portions(touched | outdated)
     for portion in portions:
-        _replace(context, portion, recounted=outdated, version=version)
-    _replace(context, last, recounted=outdated, version=version, is_last=True)
+        _replace(context, portion, work)
+    _replace(context, last, work, is_last=True)
     count = len(touched | outdated)
     return StepReport(f"Consolidated {count:,} deliveries.", Counts(deliveries=count))
 
@@ -43,9 +51,28 @@ def recompute(context: Context, deliveries: Collection[DeliveryId] | None = None
     if deliveries is None:
         with context.database.read() as connection:
             deliveries = delivery_ids(context.lake) | statistics.sent_deliveries(connection)
+    work = _Work(version=version, recounted=deliveries, earliest=None)
     for portion in _portions(deliveries):
-        _replace(context, portion, recounted=deliveries, version=version)
+        _replace(context, portion, work)
     return len(deliveries)
+
+
+def rules(settings: TrackingSettings) -> str:
+    """Spell by what rules figures are computed; other rules make all figures outdated."""
+    return f"{RULES}/{settings.dedup_open_period_s}/{settings.consolidation_period_s}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be done, up to `version` of the lake.
+
+    Messages of deliveries in `recounted` are counted again. No hit is new that happened before
+    `earliest`, so buckets before stay as they are; none: nobody knows, so all are replaced.
+    """
+
+    version: int
+    recounted: Collection[DeliveryId]
+    earliest: datetime | None
 
 
 def _portions(deliveries: Collection[DeliveryId]) -> list[list[DeliveryId]]:
@@ -54,18 +81,15 @@ def _portions(deliveries: Collection[DeliveryId]) -> list[list[DeliveryId]]:
 
 
 def _replace(
-    context: Context,
-    deliveries: Collection[DeliveryId],
-    *,
-    recounted: Collection[DeliveryId],
-    version: int,
-    is_last: bool = False,
+    context: Context, deliveries: Collection[DeliveryId], work: _Work, *, is_last: bool = False
 ) -> None:
     at = context.clock.now()
-    periods = Periods(context.settings.dedup_open_period_s, context.settings.consolidation_period_s)
-    counted = totals(context.lake, periods, deliveries=deliveries)
+    settings = context.settings
+    periods = Periods(settings.dedup_open_period_s, settings.consolidation_period_s)
+    since = None if work.earliest is None else periods.bucket_start(work.earliest)
+    counted = totals(context.lake, periods, deliveries=deliveries, buckets_since=since)
     with context.database.read() as connection:
-        sent = statistics.sent(connection, deliveries, recounted=recounted)
+        sent = statistics.sent(connection, deliveries, recounted=work.recounted)
     context.passing("consolidate:counted")
     with context.database.write() as connection:
         figures = Statistics(
@@ -74,8 +98,9 @@ def _replace(
             domains=counted.domains,
             buckets=counted.buckets,
             sent=sent,
+            buckets_since=since,
         )
-        statistics.replace(connection, figures, lake_version=version, at=at)
+        statistics.replace(connection, figures, lake_version=work.version, at=at)
         if is_last:
-            statistics.set_consolidated_version(connection, version)
+            statistics.set_consolidated_version(connection, work.version, rules(settings))
     context.passing("consolidate:replaced")

@@ -22,6 +22,7 @@ READER: Final = "tracking"
 CHUNK_BYTES_MAX: Final = 16 * 1024 * 1024
 TIMEOUT_S: Final = 30.0
 
+_LOG_ID: Final = re.compile(r"([0-9A-Za-z])0x([0-9A-F]{16})")
 _SEGMENT: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
@@ -109,7 +110,8 @@ class HttpSource:
             return None
         headers = response.headers
         segment = headers.get("X-Segment", "")
-        last, offset = (_number(headers.get(name, "")) for name in ("X-Last", "X-Offset"))
+        last = self._last(headers.get("X-Last", ""))
+        offset = _number(headers.get("X-Offset", ""))
         is_sound = _SEGMENT.fullmatch(segment) and data.endswith(b"\n")
         if not is_sound or last is None or last <= after or offset is None:
             raise InvalidInput(f"{self._name} answers with something else than log lines.")
@@ -119,6 +121,11 @@ class HttpSource:
         """Let the server remove lines up to `number`; see `Source`."""
         query: dict[str, str | int] = {"reader": READER, "upto": log_id(self.server, number)}
         self._ask("POST", "/logs/acknowledge", query)
+
+    def _last(self, text: str) -> int | None:
+        """Read a log id of this server."""
+        match = _LOG_ID.fullmatch(text)
+        return int(match[2], 16) if match and match[1] == self.server else None
 
     @property
     def _name(self) -> str:

@@ -16,7 +16,7 @@ from aftersend.database import deliveries, tracking_servers
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import template_of
-from aftersend.delivery.publish import publish, retry
+from aftersend.delivery.publish import introduce, publish, retry
 from aftersend.model.catalogue import decode, file_name
 from aftersend.model.enumeration import Part, Severity
 from aftersend.model.ids import MessageId, ServerId
@@ -121,6 +121,30 @@ def test_nothing_is_brought_twice_by_a_retry(office: PostOffice, template: Templ
         retry(office)
 
     assert 1 == len(came)
+
+
+def test_a_new_server_gets_every_catalogue(office: PostOffice, template: Template) -> None:
+    """A server that is registered late answers links of deliveries sent before, too."""
+    publish(office, template)
+    with _tracking_server() as (url, came):
+        _register(office, server_2=url)
+        introduced = introduce(office, ServerId("2"))
+
+    assert (["2"], []) == (introduced.reached, introduced.missed)
+    assert [f"/catalogue/{template.delivery_id}"] == [path for path, _, _ in came]
+
+
+def test_a_silent_server_is_asked_once(office: PostOffice, template: Template) -> None:
+    """A server that does not answer is not asked again for each of its deliveries."""
+    publish(office, template)
+    for number in (71, 72, 73):
+        (office.catalogue / f"{number}.json").write_bytes(b"{}")
+    _register(office, server_2="http://127.0.0.1:9")
+
+    introduced = introduce(office, ServerId("2"))
+
+    assert 4 == len(introduced.missed)
+    assert 1 == len({missed.reason for missed in introduced.missed})
 
 
 def test_what_nobody_waits_for_is_forgotten(office: PostOffice, template: Template) -> None:

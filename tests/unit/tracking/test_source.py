@@ -17,7 +17,11 @@ from aftersend.tracking.source import Chunk, LocalSource, http_source
 from tests.support.spooling import AT, SERVER, hit, opened
 
 LINES = b"10x0000000000000001\tfirst\n10x0000000000000002\tsecond\n"
-HEADERS = {"X-Segment": "0x0000000000000001.log", "X-Offset": "40", "X-Last": "2"}
+HEADERS = {
+    "X-Segment": "0x0000000000000001.log",
+    "X-Offset": "40",
+    "X-Last": "10x0000000000000002",
+}
 
 
 @dataclass(slots=True)
@@ -109,8 +113,9 @@ def test_an_empty_answer_means_no_lines_yet() -> None:
         Answers(status=401),
         Answers(status=404),
         Answers(headers={}),
-        Answers(headers={**HEADERS, "X-Last": "0"}),
-        Answers(headers={**HEADERS, "X-Last": "two"}),
+        Answers(headers={**HEADERS, "X-Last": "10x0000000000000000"}),
+        Answers(headers={**HEADERS, "X-Last": "2"}),
+        Answers(headers={**HEADERS, "X-Last": "20x0000000000000002"}),
         Answers(headers={**HEADERS, "X-Offset": "-1"}),
         Answers(headers={**HEADERS, "X-Segment": "../passwords"}),
         Answers(body=b"<html>"),
