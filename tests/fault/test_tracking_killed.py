@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aftersend.tracking.steps import POINTS
-from tests.support.tracking import make_world, story_sources
+from tests.support.tracking import begun_world, make_world, story_sources
 
 ROOT = Path(__file__).parents[2]
 _ONCE = (":begun", ":counted", ":replaced")
@@ -20,7 +20,7 @@ _ONCE = (":begun", ":counted", ":replaced")
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Give what lasts when nobody is killed."""
-    world = make_world(tmp_path_factory.mktemp("whole"))
+    world = begun_world(tmp_path_factory.mktemp("whole"))
     world.run(story_sources())
     return world.state()
 
@@ -41,6 +41,7 @@ def test_a_killed_run_is_made_good_by_the_next(
     Mutants killed: the inbox file removed before the commit; the version of the lake noted before
     the statistics.
     """
+    begun_world(tmp_path)
     killed = subprocess.run(
         [sys.executable, "-m", "tests.support.tracking", str(tmp_path), point, str(time)],
         cwd=ROOT,

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,16 @@ from aftersend.tracking.steps import STEPS, Context
 from tests.support import naive
 from tests.support.naive import NaiveHit
 
-__all__ = ["NOW", "STORY", "FakeSource", "World", "line", "make_world", "story_sources"]
+__all__ = [
+    "NOW",
+    "STORY",
+    "FakeSource",
+    "World",
+    "begun_world",
+    "line",
+    "make_world",
+    "story_sources",
+]
 
 NOW = datetime(2026, 1, 3, 12, tzinfo=UTC)
 SEGMENT_LINES = 7
@@ -197,6 +206,13 @@ def make_world(directory: Path) -> World:
     clock = ManualClock(NOW)
     lake = Lake.open(str(directory / "lake"), options={}, clock=clock)
     return World(directory, database, lake, clock)
+
+
+def begun_world(directory: Path) -> World:
+    """Make an instance that has loaded and consolidated the beginning of the story."""
+    world = make_world(directory)
+    world.run([replace(source, lines=source.lines[:2]) for source in story_sources()])
+    return world
 
 
 def _fill(database: Database) -> None:

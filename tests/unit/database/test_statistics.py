@@ -1,6 +1,7 @@
 """Statistics: replaced, all or nothing."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,25 @@ def test_new_figures_take_the_place_of_old_ones(tmp_path: Path) -> None:
     )
 
 
+def test_buckets_before_a_time_stay(tmp_path: Path) -> None:
+    """Told since when, only buckets that start then or later are replaced."""
+    world = make_world(tmp_path)
+    old = figures(1, 3)
+    later = {**old.buckets[0], "start": AT + timedelta(minutes=5)}
+    with world.database.write() as connection:
+        statistics.replace(
+            connection, replace(old, buckets=[*old.buckets, later]), lake_version=1, at=AT
+        )
+
+    new = replace(old, buckets=[{**later, "total_clicks": 9}], buckets_since=later["start"])
+    with world.database.write() as connection:
+        statistics.replace(connection, new, lake_version=2, at=AT)
+
+    assert [(AT, 3), (later["start"], 9)] == stored(
+        world, schema.tracking_stats, "start", "total_clicks"
+    )
+
+
 def test_figures_that_cannot_be_kept_leave_the_old_ones(tmp_path: Path) -> None:
     """A failure half-way undoes all of it."""
     world = make_world(tmp_path)
@@ -77,7 +97,10 @@ def test_the_consolidated_version_is_remembered(tmp_path: Path) -> None:
 
     for version in (0, 7, 8):
         with world.database.write() as connection:
-            found.append(statistics.consolidated_version(connection))
-            statistics.set_consolidated_version(connection, version)
+            found.append(statistics.consolidated_version(connection, "old"))
+            statistics.set_consolidated_version(connection, version, "old")
 
+    with world.database.read() as connection:
+        other = statistics.consolidated_version(connection, "new")
     assert [NOTHING_CONSOLIDATED, 0, 7] == found
+    assert NOTHING_CONSOLIDATED == other

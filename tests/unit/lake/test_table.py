@@ -158,6 +158,8 @@ def test_a_commit_names_the_deliveries_it_touches(tmp_path: Path) -> None:
 
     assert {1, 3} == lake.touched_since(version)
     assert set() == lake.touched_since(lake.version)
+    assert START + timedelta(hours=2) == lake.earliest_since(version)
+    assert lake.earliest_since(lake.version) is None
 
 
 def test_when_history_does_not_tell_all_deliveries_are_touched(tmp_path: Path) -> None:
@@ -174,8 +176,8 @@ def test_when_history_does_not_tell_all_deliveries_are_touched(tmp_path: Path) -
     )
 
     assert too_many is None
-    assert lake.touched_since(version) is None
-    assert lake.touched_since(99) is None
+    assert [None, None] == [lake.touched_since(version), lake.earliest_since(version)]
+    assert [None, None] == [lake.touched_since(99), lake.earliest_since(99)]
 
 
 def test_when_old_commits_are_cleaned_up_all_deliveries_are_touched(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Consolidation: statistics are replaced, for the deliveries that need it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,18 @@ from sqlalchemy import delete, insert, select, update
 
 from aftersend.database import schema
 from aftersend.model.enumeration import DeliveryState, MessageStatus
-from aftersend.model.ids import DeliveryId
+from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.tracking.consolidate import consolidate, recompute
-from tests.support.tracking import NOW, World, make_world, story_sources
+from tests.support import naive
+from tests.support.naive import NaiveHit
+from tests.support.tracking import (
+    NOW,
+    FakeSource,
+    World,
+    make_world,
+    numbered,
+    story_sources,
+)
 
 
 def indicators(world: World) -> dict[int, Any]:
@@ -130,6 +140,37 @@ def test_recomputing_mends_what_was_damaged(tmp_path: Path) -> None:
     count = recompute(world.context([]))
 
     assert (3, expected) == (count, world.state())
+
+
+def test_other_rules_make_everything_new(tmp_path: Path) -> None:
+    """With another period all deliveries are computed again, and no old bucket is left."""
+    world = make_world(tmp_path)
+    world.run(story_sources())
+    context = world.context([])
+    changed = replace(
+        context, settings=context.settings.model_copy(update={"consolidation_period_s": 3600})
+    )
+
+    counts = [consolidate(changed).counts.deliveries for _ in range(2)]
+
+    starts = {row.start.minute for row in world.state()["tracking_stats"]}
+    assert ([3, 0], {0}) == (counts, starts)
+
+
+def test_a_late_hit_changes_the_buckets_from_its_own_on(tmp_path: Path) -> None:
+    """An open that comes late makes the one after it a repeat, in its own bucket."""
+    world = make_world(tmp_path)
+    at = naive.START.replace(hour=12, minute=4, second=59)
+    opens = [NaiveHit("", at + timedelta(seconds=seconds), 1, 1) for seconds in (20, 400, 0)]
+    story = list(numbered("1", opens))
+
+    world.run([FakeSource(ServerId("1"), story[:2])])
+    before = [tuple(row)[2:] for row in world.state()["tracking_stats"]]
+    world.run([FakeSource(ServerId("1"), story)])
+
+    first, second, third = (at.replace(minute=minute, second=0) for minute in (0, 5, 10))
+    assert [(second, 1), (third, 1)] == before
+    assert [(first, 1), (third, 1)] == [tuple(row)[2:] for row in world.state()["tracking_stats"]]
 
 
 def test_a_lost_version_means_everything(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,19 @@ from aftersend.model.run import Counts
 from aftersend.tracking.steps import POINTS
 from tests.support import naive
 from tests.support.naive import NaiveHit, hit_lists
-from tests.support.tracking import STORY, FakeSource, World, make_world, numbered, story_sources
+from tests.support.tracking import (
+    STORY,
+    FakeSource,
+    World,
+    begun_world,
+    make_world,
+    numbered,
+    story_sources,
+)
 
 
 class Stopped(BaseException):
     """A run that ends here."""
-
-
-def begun_world(directory: Path) -> World:
-    """Make an instance that has consolidated the beginning of the story."""
-    world = make_world(directory)
-    world.run([replace(source, lines=source.lines[:2]) for source in story_sources()])
-    return world
 
 
 def passes(directory: Path) -> tuple[list[str], dict[str, Any]]:
