@@ -162,7 +162,7 @@ class Collector:
         cookie = headers.get("cookie") or ""
         source_id, cookies = "", _NO_COOKIES
         if "acoptout" not in cookie or not is_refused(cookie):
-            source_id = source_of(cookie)
+            source_id = source_of(cookie) if cookie else ""
             if is_plain and link is not None:
                 source_id = source_id or self._cookies.new_source()
                 cookies = self._cookies.of_click(message_id, delivery_id, source_id)

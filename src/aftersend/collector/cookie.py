@@ -6,7 +6,6 @@ carries ``acoptout=1`` gets neither, and is logged without a source.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from aftersend.collector.config import CollectorConfig
@@ -34,11 +33,14 @@ class Cookies:
             scope += f"; Domain={config.cookie_domain}"
         self._session_end = scope
         self._permanent_end = f"; Max-Age={config.cookie_days * _SECONDS_A_DAY}{scope}"
-        self._sources = _sources(entropy)
+        self._entropy = entropy
+        self._sources: list[str] = []
 
     def new_source(self) -> str:
         """Give a random UUID for a browser that brought none."""
-        return next(self._sources)
+        if not self._sources:
+            self._sources = _sources(self._entropy)
+        return self._sources.pop()
 
     def of_click(
         self, message_id: int, delivery_id: int, source_id: str
@@ -61,11 +63,11 @@ def is_refused(header: str) -> bool:
     return "acoptout" in header and _REFUSAL.search(header) is not None
 
 
-def _sources(entropy: Entropy) -> Iterator[str]:
+def _sources(entropy: Entropy) -> list[str]:
     """Give UUIDs of version 4; asking for many at once costs a quarter of one by one."""
-    while True:
-        digits = entropy.bytes(16 * _SOURCES_AT_ONCE).hex()
-        for at in range(0, len(digits), 32):
-            text = digits[at : at + 32]
-            variant = "89ab"[int(text[16], 16) & 3]
-            yield f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    digits = entropy.bytes(16 * _SOURCES_AT_ONCE).hex()
+    return [
+        f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}"
+        f"-{text[20:]}"
+        for text in (digits[at : at + 32] for at in range(0, len(digits), 32))
+    ]

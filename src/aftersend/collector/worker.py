@@ -51,12 +51,14 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         place = f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
             raise Busy(f"{place} is in use by another program; choose another port.") from error
         raise Transient(f"{place} cannot be listened on: {error.strerror}.") from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+    return listener
 
 
 class Worker:

@@ -250,7 +250,7 @@ def unpack(text: str, *, keys: KeyRing) -> tuple[Part, int, int, int, tuple[str,
     part = _PART_OF_HEAD.get(body[0])
     if part is None:
         raise InvalidToken("part" if body[0] >> 4 == _VERSION else "version")
-    delivery_id, message_id, url_id, count, at = _numbers(body)
+    (delivery_id, message_id, url_id, count), at = _numbers(body)
     values: tuple[str, ...] = ()
     if count:
         values, at = _values(body, count, at)
@@ -307,7 +307,7 @@ def _append_number(body: bytearray, number: int) -> None:
     body.append(number)
 
 
-def _numbers(body: bytes) -> tuple[int, int, int, int, int]:
+def _numbers(body: bytes) -> tuple[list[int], int]:
     """Read the four minimal LEB128 numbers behind the head; give them and the place behind them."""
     numbers = []
     number = shift = 0
@@ -326,7 +326,7 @@ def _numbers(body: bytes) -> tuple[int, int, int, int, int]:
             number = shift = 0
         numbers.append(byte)
         if len(numbers) == 4:
-            return numbers[0], numbers[1], numbers[2], numbers[3], index + 1
+            return numbers, index + 1
     raise InvalidToken("number")
 
 

@@ -26,6 +26,7 @@ __all__ = ["Hit", "Limits", "State", "Writer"]
 _LOCK_NAME: Final = "lock"
 _RETRY_SECONDS: Final = 0.2
 _BATCH_LINES_MAX: Final = 256
+_FORM: Final = "0x%016X\t%s%06d\t%x\t%x\t%x\t%s\t%s\t%s\t%s\t%s\t%s\n"
 _PLAIN: Final = bytes(code for code in range(32, 127) if code != ord("\\"))
 _SEPARATORS: Final = b"\t" * 10 + b"\n"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
@@ -82,7 +83,7 @@ class Writer:
         """Take over a folder whose lock is held; `open` is the way in."""
         self._directory, self._clock, self._limits = directory, clock, limits
         self._lock_descriptor = lock
-        self._prefix = f"{server}0x"
+        self._form = server + _FORM
         self._second, self._second_text = datetime.min.replace(tzinfo=UTC), ""
         self._mutex, self._sync_mutex = threading.Lock(), threading.Lock()
         self._queue: deque[bytes] = deque()
@@ -121,7 +122,6 @@ class Writer:
 
         When the disk does not take it, the line waits in memory, in its place, and is tried again.
         """
-        message_id, delivery_id, url_id, flags, source_id, part, parameters, agent, address = hit
         with self._mutex:
             number = self._next
             since = at - self._second
@@ -129,14 +129,10 @@ class Writer:
                 self._second = at.replace(microsecond=0)
                 self._second_text = time_text(at)[:20]
                 since = at - self._second
-            line = (
-                f"{self._prefix}{number:016X}\t{self._second_text}{since.microseconds:06d}"
-                f"\t{message_id:x}\t{delivery_id:x}\t{url_id:x}\t{flags}\t{source_id}\t{part}"
-                f"\t{parameters}\t{agent}\t{address}\n"
-            ).encode(errors="replace")
+            head = number, self._second_text, since.microseconds
+            line = (self._form % (*head, *hit)).encode(errors="replace")
             if line.translate(None, _PLAIN) != _SEPARATORS:
-                tail = "\t".join((escape(parameters), escape(agent), escape(address)))
-                line = b"\t".join((*line.split(b"\t", 8)[:8], tail.encode())) + b"\n"
+                line = (self._form % (*head, *hit[:6], *map(escape, hit[6:]))).encode()
             size = self._size + len(line)
             if self._queue or self._is_torn or size > self._limits.segment_bytes_max:
                 return self._append_slowly(line)
