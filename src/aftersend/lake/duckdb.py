@@ -3,9 +3,11 @@ r"""DuckDB inside the process: the only module that knows it.
 Source: architecture D5.
 """
 
+import os
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Final, TypeAlias
 
 import duckdb
@@ -67,11 +69,12 @@ def connect(
 ) -> Connection:
     """Open an engine of its own, in memory; what does not fit goes to the folder `temporary`.
 
+    The folder is made when it is needed and gone when the connection is closed; none: the system's.
+
     Limits: `memory` as DuckDB spells it; `threads` none: one per core.
     """
-    options: dict[str, Any] = {"memory_limit": memory}
-    if temporary is not None:
-        options["temp_directory"] = str(temporary)
+    folder = temporary or Path(gettempdir()) / f"aftersend-{os.getpid()}"
+    options: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(folder)}
     if threads is not None:
         options["threads"] = threads
     connection: Connection = ibis.duckdb.connect(**options)

@@ -17,6 +17,7 @@ Source: architecture D4, "Data plane"; Delta transaction log protocol, "Transact
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
@@ -93,6 +94,12 @@ class Lake:
         lake.hits.create()
         lake.rejected.create()
         return lake
+
+    @property
+    def scratch(self) -> Path | None:
+        """Give a folder for what a query cannot keep in memory; none for an object store."""
+        folder = self.hits.folder
+        return None if folder is None else folder.with_name("scratch")
 
     @property
     def version(self) -> int:

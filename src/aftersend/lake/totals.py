@@ -67,7 +67,7 @@ def totals(
     buckets_since: datetime | None = None,
 ) -> Totals:
     """Count the hits of some `deliveries`; buckets from `buckets_since` on (none: all)."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(temporary=lake.scratch)
     try:
         log = hits(connection, lake, deliveries=deliveries)
         log = counted_log(log, dedup_open_period_s=periods.dedup_open_s).select(_NEEDED)
@@ -84,7 +84,7 @@ def totals(
 
 def delivery_ids(lake: Lake) -> set[DeliveryId]:
     """List all deliveries that have hits."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(temporary=lake.scratch)
     try:
         rows = _rows(hits(connection, lake).select("delivery_id").distinct())
         return {DeliveryId(row["delivery_id"]) for row in rows}

@@ -157,6 +157,23 @@ def test_other_rules_make_everything_new(tmp_path: Path) -> None:
     assert ([3, 0], {0}) == (counts, starts)
 
 
+def test_one_person_in_two_domains_is_one_person(tmp_path: Path) -> None:
+    """One browser that clicks in messages of two domains: one in each, one in the delivery.
+
+    Mutant killed: people of domains added up.
+    """
+    world = make_world(tmp_path)
+    clicks = [NaiveHit("", naive.START, message, 2, "browser-1") for message in (1, 4)]
+
+    world.run([FakeSource(ServerId("1"), list(numbered("1", clicks)))])
+
+    people = [
+        row.person_click for row in world.state()["delivery_log_stats"] if row.delivery_id == 2
+    ]
+    assert ([1, 1], 1) == (people, indicators(world)[2].person_click)
+    assert 2 == indicators(world)[2].recipient_click
+
+
 def test_a_late_hit_changes_the_buckets_from_its_own_on(tmp_path: Path) -> None:
     """An open that comes late makes the one after it a repeat, in its own bucket."""
     world = make_world(tmp_path)
