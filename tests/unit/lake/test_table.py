@@ -257,7 +257,10 @@ def test_a_store_that_is_no_folder_is_read_through_arrow(tmp_path: Path) -> None
 
 
 def test_rejected_lines_are_kept_once_by_their_place(tmp_path: Path) -> None:
-    """The same place again, whatever the reason, adds nothing; another place or server does."""
+    """The same place again, whatever the reason, adds nothing; another place or server does.
+
+    Mutant killed: lines appended without a look at what is there.
+    """
     lake = open_lake(tmp_path)
 
     def lines(*offsets: int, reason: str = "shape", segment: str = "0x1.log") -> pa.Table:

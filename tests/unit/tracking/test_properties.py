@@ -72,8 +72,7 @@ def test_a_run_accounts_for_every_line(tmp_path: Path) -> None:
 def test_replay_changes_nothing(tmp_path: Path) -> None:
     """The same files loaded again count as loaded before, and nothing that lasts changes.
 
-    Mutants killed: files loaded again whatever the pointer says; rejected lines kept again and
-    counted again.
+    Mutant killed: files loaded again whatever the pointer says.
     """
     world = make_world(tmp_path)
     kept: list[Path] = []
@@ -130,7 +129,7 @@ def test_late_and_shuffled_lines_give_the_same_totals(
     """However lines spread over servers, runs and requests, the figures are those of the hits.
 
     Mutants killed: one pointer for all servers; only new hits consolidated; only deliveries that
-    were never consolidated; statistics added to; other buckets.
+    were never consolidated; statistics added to; other buckets; buckets replaced from too late on.
     """
     hits = [hit for hit in data.draw(hit_lists()) if hit.url_id != naive.URL_OF_DELIVERY_1]
     split = data.draw(st.lists(st.booleans(), min_size=len(hits), max_size=len(hits)))
