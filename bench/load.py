@@ -26,6 +26,7 @@ from aftersend.model.ids import ServerId
 from aftersend.platform.entropy import SystemEntropy
 from aftersend.tracking import inbox
 from aftersend.tracking.context import Context
+from aftersend.tracking.inbox import Stretch
 from aftersend.tracking.load import load
 from bench import lines
 from bench.result import Comparison, Sample
@@ -97,10 +98,8 @@ def prepare(folder: Path, count: int) -> None:
     with (folder / _LINES).open("rb") as file:
         while piece := list(islice(file, _FILE_LINES)):
             last = first + len(piece) - 1
-            inbox.keep(
-                opened.var / "inbox", ServerId(lines.SERVER), b"".join(piece),
-                first=first, last=last, segment=f"{first:016x}.log", offset=0,
-            )  # fmt: skip
+            stretch = Stretch(first, last, f"{first:016x}.log", 0, b"".join(piece))
+            inbox.keep(opened.var / "inbox", ServerId(lines.SERVER), stretch)
             first = last + 1
     opened.database.engine.dispose()
 

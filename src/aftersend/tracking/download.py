@@ -12,6 +12,7 @@ from aftersend.errors import AftersendError
 from aftersend.model.run import StepReport
 from aftersend.tracking import inbox
 from aftersend.tracking.context import Context
+from aftersend.tracking.inbox import Stretch
 from aftersend.tracking.source import Chunk, Source
 
 __all__ = ["download"]
@@ -22,8 +23,8 @@ BYTES_MAX: Final = 4 * 1024 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class _Stretch:
-    """Lines that follow each other in one segment, collected to fill a file."""
+class _Growing:
+    """A stretch of lines that takes up chunks until it fills a file."""
 
     first: int
     last: int
@@ -39,6 +40,9 @@ class _Stretch:
             and chunk.last - self.first < lines_max
         )
 
+    def grown(self) -> Stretch:
+        return Stretch(self.first, self.last, self.segment, self.offset, bytes(self.data))
+
 
 def download(context: Context) -> StepReport:
     """Copy the lines behind the pointer of each server into the inbox."""
@@ -47,7 +51,8 @@ def download(context: Context) -> StepReport:
     for source in context.sources:
         try:
             for stretch in _stretches(context, source):
-                _keep(context, source, stretch)
+                inbox.keep(context.inbox, source.server, stretch)
+                context.passing("download:kept")
                 count += len(stretch.data)
         except AftersendError as error:
             failures.append(str(error))
@@ -55,12 +60,12 @@ def download(context: Context) -> StepReport:
     return StepReport(" ".join([text, *failures]), is_warning=bool(failures))
 
 
-def _stretches(context: Context, source: Source) -> Iterator[_Stretch]:
+def _stretches(context: Context, source: Source) -> Iterator[Stretch]:
     inbox.tidy(context.inbox, source.server)
     waiting = inbox.pending(context.inbox, source.server)
     after = max([context.lake.pointer(source.server), *(file.last for file in waiting)])
     count = 0
-    stretch: _Stretch | None = None
+    growing: _Growing | None = None
     failure: AftersendError | None = None
     while count < BYTES_MAX:
         try:
@@ -72,28 +77,15 @@ def _stretches(context: Context, source: Source) -> Iterator[_Stretch]:
         if chunk is None:
             break
         assert chunk.last > after, "sources give lines behind the number they were asked for"
-        if stretch and not stretch.takes(chunk, lines_max=context.settings.load_lines_max):
-            yield stretch
-            stretch = None
-        if stretch is None:
-            stretch = _Stretch(after + 1, after, chunk.segment, chunk.offset, bytearray())
-        stretch.data += chunk.data
-        stretch.last = after = chunk.last
+        if growing and not growing.takes(chunk, lines_max=context.settings.load_lines_max):
+            yield growing.grown()
+            growing = None
+        if growing is None:
+            growing = _Growing(after + 1, after, chunk.segment, chunk.offset, bytearray())
+        growing.data += chunk.data
+        growing.last = after = chunk.last
         count += len(chunk.data)
-    if stretch is not None:
-        yield stretch
+    if growing is not None:
+        yield growing.grown()
     if failure is not None:
         raise failure
-
-
-def _keep(context: Context, source: Source, stretch: _Stretch) -> None:
-    inbox.keep(
-        context.inbox,
-        source.server,
-        bytes(stretch.data),
-        first=stretch.first,
-        last=stretch.last,
-        segment=stretch.segment,
-        offset=stretch.offset,
-    )
-    context.passing("download:kept")

@@ -18,7 +18,7 @@ from typing import Final
 from aftersend.model.ids import ServerId
 from aftersend.platform.files import make_directory, sync_directory, write_atomic
 
-__all__ = ["InboxFile", "keep", "pending", "remove", "servers", "tidy"]
+__all__ = ["InboxFile", "Stretch", "keep", "pending", "remove", "servers", "tidy"]
 
 _NAME: Final = re.compile(r"([0-9A-F]{16})-([0-9A-F]{16})-([0-9]{1,18})-([0-9A-Za-z._-]+)\.lines")
 
@@ -32,6 +32,17 @@ class InboxFile:
     last: int
     segment: str
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole lines that follow each other: numbers `first` to `last`, and where they stood."""
+
+    first: int
+    last: int
+    segment: str
+    offset: int
+    data: bytes
 
 
 def servers(inbox: Path) -> list[ServerId]:
@@ -52,15 +63,13 @@ def pending(inbox: Path, server: ServerId) -> list[InboxFile]:
     )
 
 
-def keep(
-    inbox: Path, server: ServerId, data: bytes, *, first: int, last: int, segment: str, offset: int
-) -> None:
+def keep(inbox: Path, server: ServerId, lines: Stretch) -> None:
     """Put lines into the inbox; they are on the disk when this returns."""
-    assert data.endswith(b"\n"), "sources give whole lines"
+    assert lines.data.endswith(b"\n"), "sources give whole lines"
     make_directory(inbox / server)
-    name = f"{first:016X}-{last:016X}-{offset}-{segment}.lines"
+    name = f"{lines.first:016X}-{lines.last:016X}-{lines.offset}-{lines.segment}.lines"
     assert _NAME.fullmatch(name), "sources admit no other segment"
-    write_atomic(inbox / server / name, data)
+    write_atomic(inbox / server / name, lines.data)
 
 
 def remove(file: InboxFile) -> None:

@@ -13,6 +13,7 @@ from aftersend.errors import Busy
 from aftersend.model.ids import DeliveryId, ServerId, UrlId
 from aftersend.model.run import Counts
 from aftersend.tracking import inbox
+from aftersend.tracking.inbox import Stretch
 from aftersend.tracking.load import load
 from tests.support import naive
 from tests.support.naive import NaiveHit
@@ -24,7 +25,7 @@ HIT = NaiveHit("", naive.START, 1, 2, "browser")
 
 def keep(world: World, data: bytes, *, first: int, last: int, offset: int = 0) -> None:
     """Put lines into the inbox of server 1."""
-    inbox.keep(world.inbox, ONE, data, first=first, last=last, segment="0x1.log", offset=offset)
+    inbox.keep(world.inbox, ONE, Stretch(first, last, "0x1.log", offset, data))
 
 
 def load_lines(world: World, *lines: bytes) -> Counts:
