@@ -53,7 +53,7 @@ _READING: Final = ("GET", "HEAD")
 _IMAGES: Final = (".gif", ".png")
 # What mail programs and gateways glue to the end of an address, or do to its letters.
 _MENDABLE: Final = re.compile(
-    r"/r/([A-Z2-7]{22,8192})(\.gif|\.png)?(?:[=&;,.)>\]\"/].*)?", re.IGNORECASE | re.DOTALL
+    r"/r/([A-Z2-7]{22,8192}+)(\.gif|\.png)?(?:[=&;,.)>\]\"/].*)?", re.IGNORECASE | re.DOTALL
 )
 _NO_COOKIES: Final[tuple[tuple[str, str], ...]] = ()
 _EMPTY: Final = ("content-length", "0")
@@ -282,7 +282,7 @@ def _address_reader(config: CollectorConfig) -> Callable[[Any, Any], str]:
         return lambda scope, _headers: peer_of(scope.client)
     proxies = Proxies(config.trusted_proxies)
     return lambda scope, headers: proxies.client_of(
-        peer_of(scope.client), headers.get("x-forwarded-for")
+        peer_of(scope.client), ",".join(headers.get_all("x-forwarded-for"))
     )
 
 

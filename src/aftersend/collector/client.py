@@ -38,9 +38,13 @@ class Proxies:
         """Take addresses and networks, all valid."""
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(text) for text in trusted]
 
-    def client_of(self, peer: str, forwarded: str | None) -> str:
-        """Find the first address, from the nearest on, that is no trusted proxy."""
-        if forwarded is None or not self._trusts(peer):
+    def client_of(self, peer: str, forwarded: str) -> str:
+        """Find the first address, from the nearest on, that is no trusted proxy.
+
+        `forwarded` is the list of all such headers, joined in their order: a proxy that adds a
+        header of its own must not be overheard for one that the client has sent.
+        """
+        if not forwarded or not self._trusts(peer):
             return peer
         for hop in reversed(forwarded.split(",")[-_FORWARDED_HOPS_MAX:]):
             text = hop.strip()

@@ -311,6 +311,15 @@ def test_only_trusted_proxies_may_name_the_client(tmp_path: Path) -> None:
         assert [line.address for line in tracker.lines] == ["203.0.113.9"]
 
 
+def test_the_header_of_the_proxy_counts_not_that_of_the_client(tmp_path: Path) -> None:
+    """A proxy may add a header of its own behind the one that its client made up."""
+    with tracking(tmp_path, trusted_proxies=("127.0.0.1",)) as tracker:
+        headers = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "203.0.113.9")]
+        tracker.client.get(f"/r/{spelled(SHOP)}", headers=headers)
+
+        assert [line.address for line in tracker.lines] == ["203.0.113.9"]
+
+
 def test_an_answer_can_wait_for_the_disk(tmp_path: Path) -> None:
     """With an interval of 0 each line is synced before its answer leaves; all get one."""
     with tracking(tmp_path, fsync_interval_ms=0) as tracker:

@@ -28,9 +28,8 @@ def test_an_address_is_taken_out_of_a_peer(client: str, address: str) -> None:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "client"),
     [
-        ("203.0.113.1", None, "203.0.113.1"),
+        ("203.0.113.1", "", "203.0.113.1"),
         ("203.0.113.1", "1.1.1.1", "203.0.113.1"),
-        ("10.0.0.1", None, "10.0.0.1"),
         ("10.0.0.1", "1.1.1.1", "1.1.1.1"),
         ("10.0.0.1", "9.9.9.9, 1.1.1.1", "1.1.1.1"),
         ("10.0.0.1", "9.9.9.9, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
@@ -46,7 +45,7 @@ def test_an_address_is_taken_out_of_a_peer(client: str, address: str) -> None:
     ],
 )
 def test_a_forwarded_address_counts_from_the_nearest_on(
-    peer: str, forwarded: str | None, client: str
+    peer: str, forwarded: str, client: str
 ) -> None:
     """The first hop that is no trusted proxy is the client; what it says itself is not believed."""
     proxies = Proxies(("10.0.0.0/8", "2001:db8:1::1"))
