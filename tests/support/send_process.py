@@ -91,6 +91,8 @@ def _run_sink(outbox: str) -> None:
 
 
 def _send(database: str, folder: str, port: str, delivery: str, step: str = "") -> None:
+    # Who is started in the background of a shell inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if step:
         STEPS[step]()
     office = make_office(Path(folder), Path(database), clock=SystemClock())
