@@ -6,7 +6,7 @@ so that a misspelt setting never goes unnoticed.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -119,7 +119,32 @@ class DeliverySettings(Section):
     """Defaults of deliveries."""
 
     message_id_domain: str | None = Field(default=None, description="none: the sender's domain")
-    proof_size_max: int = Field(default=100, ge=1)
+    proof_size_max: int = Field(default=100, ge=1, description="addresses of one proof at most")
+    checks: Mapping[str, Literal["off", "info", "warning", "error"]] = Field(
+        default_factory=dict, description="levels of analysis checks by rule, where not the usual"
+    )
+
+
+class ContentSettings(Section):
+    """Preparing messages (spec §3)."""
+
+    delimiter_pairs: tuple[Annotated[str, Field(min_length=2, max_length=2)], ...] = Field(
+        default=("()", "[]", "{}"), description="brackets that end a URL in text"
+    )
+    script_seconds_max: float = Field(
+        default=5.0, ge=0, le=300, description="time of the scripts of one message; 0: no limit"
+    )
+    script_memory_bytes_max: int = Field(
+        default=64 * 1024 * 1024, ge=1024 * 1024, description="memory of the scripts of one message"
+    )
+    include_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts that `include url` may read from"
+    )
+    include_seconds_max: float = Field(default=10.0, gt=0, le=300)
+    include_bytes_max: int = Field(default=1024 * 1024, ge=1, le=5_000_000)
+    include_folder: str | None = Field(
+        default=None, description="folder that `include file` may read from; none: INSTANCE/include"
+    )
 
 
 class Settings(BaseSettings):
@@ -139,6 +164,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     lake: LakeSettings = LakeSettings()
     delivery: DeliverySettings = DeliverySettings()
+    content: ContentSettings = ContentSettings()
 
     @property
     def secrets(self) -> Mapping[int, bytes]:

@@ -32,12 +32,20 @@ Hi Zoë & Co, look: https://t.example.com/r/ciaqplacamamj6lx7t7ese4d
 """
 
 from aftersend.content.detection import detect
-from aftersend.content.message import Addresses, FoundLink, Rendered, Source, TrackedLink
+from aftersend.content.message import (
+    Addresses,
+    FoundLink,
+    Preparation,
+    Rendered,
+    Source,
+    TrackedLink,
+)
 from aftersend.content.template import Template, compile_message
 
 __all__ = [
     "Addresses",
     "FoundLink",
+    "Preparation",
     "Rendered",
     "Source",
     "Template",

@@ -1,15 +1,16 @@
 """What goes into the preparation of a message and what comes out of it."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from aftersend.errors import InvalidContent
 from aftersend.model.catalogue import Destination
-from aftersend.model.enumeration import Part, UrlType
+from aftersend.model.enumeration import Part, PixelPlace, TrackingMode, UrlType
 from aftersend.model.ids import UrlId
 
-__all__ = ["Addresses", "FoundLink", "Rendered", "Source", "TrackedLink"]
+__all__ = ["Addresses", "FoundLink", "Preparation", "Rendered", "Source", "TrackedLink"]
 
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-_~%:@\[\]]+(?:/[A-Za-z0-9.\-_~%!$*+,:@]+)*/*")
 
@@ -48,11 +49,31 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a message is prepared: what the instance and the delivery chose.
+
+    `pairs` are the brackets that end a URL in text. The formulas are content of their own, see
+    `content.formula`; `delivery` is what they and scripts may read of the delivery. One message may
+    take `seconds_max` of scripts and `memory_bytes_max`; 0 seconds are for ever.
+    """
+
+    pairs: tuple[str, ...] = ("()", "[]", "{}")
+    pixel: PixelPlace = PixelPlace.BOTTOM
+    click_formula: str = ""
+    open_formula: str = ""
+    link_parameters: str = ""
+    delivery: Mapping[str, object] = field(default_factory=dict)
+    seconds_max: float = 5.0
+    memory_bytes_max: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
 class FoundLink:
     """One link of one part; the same decoded URL twice is one link.
 
     `source` is the URL with character references decoded once and its personalisation kept; value
-    n of the destination is the recipient's `fields[n]`. `label` is cut to 255 characters.
+    n of the destination is the recipient's `fields[n]`. `label` is cut to 255 characters. `mode` is
+    the author's own choice, by the attributes of the link; `text` is what people read as the link.
     """
 
     part: Part
@@ -60,6 +81,9 @@ class FoundLink:
     destination: Destination
     fields: tuple[str, ...] = ()
     occurrences: int = 1
+    category: str = ""
+    mode: TrackingMode = TrackingMode.ENABLED
+    text: str = ""
 
     @property
     def type(self) -> UrlType:

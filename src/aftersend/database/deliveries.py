@@ -9,7 +9,14 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from aftersend.database.schema import analysis_check, content, delivery, delivery_target, exclusion
 from aftersend.errors import NotFound
-from aftersend.model.enumeration import DeliveryState, FailureReason, Severity
+from aftersend.model.enumeration import (
+    DeliveryKind,
+    DeliveryState,
+    FailureReason,
+    MirrorMode,
+    PixelPlace,
+    Severity,
+)
 from aftersend.model.ids import DeliveryId, RecipientId
 
 __all__ = [
@@ -42,7 +49,9 @@ class Delivery:
     """One sending action (spec §1.3).
 
     `to_deliver` counts messages to recipients, `text_count` those of them in text alone, `success`
-    and `error` how they ended; seed addresses are counted nowhere.
+    and `error` how they ended; seed addresses are counted nowhere. `validity_s` and `resources_s`
+    count from the contact date, 0 is for ever; `untracked_reason` says why the analysis had to
+    leave it without tracking. A proof or tracking test was made from the delivery `origin_id`.
     """
 
     id: DeliveryId
@@ -64,6 +73,18 @@ class Delivery:
     analysed_at: datetime | None
     contact_at: datetime | None
     ended_at: datetime | None
+    kind: DeliveryKind = DeliveryKind.MAIN
+    origin_id: DeliveryId | None = None
+    proof_number: int = 0
+    validity_s: int = 0
+    resources_s: int = 0
+    substitution_url: str = ""
+    pixel: PixelPlace = PixelPlace.BOTTOM
+    mirror_mode: MirrorMode = MirrorMode.IF_LINKED
+    click_formula: str = ""
+    open_formula: str = ""
+    link_parameters: str = ""
+    untracked_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,4 +298,7 @@ def forget_analysis(connection: Connection, delivery_id: DeliveryId) -> None:
 def _delivery(row: Any) -> Delivery:
     values = dict(row._mapping)  # noqa: SLF001 - a public name in spite of its underscore
     values["state"] = DeliveryState(row.state)
+    values["kind"] = DeliveryKind(row.kind)
+    values["pixel"] = PixelPlace(row.pixel)
+    values["mirror_mode"] = MirrorMode(row.mirror_mode)
     return Delivery(**values)

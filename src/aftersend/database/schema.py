@@ -6,6 +6,7 @@ Source: spec §1.3 to §1.11; architecture, "Control plane tables".
 """
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
@@ -54,6 +55,10 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         at: datetime = value
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _hash_of_source(context: Any) -> str:
+    return sha256(context.get_current_parameters()["source"].encode()).hexdigest()
 
 
 metadata = MetaData(
@@ -109,6 +114,23 @@ delivery = Table(
     Column("is_tracked", Boolean, nullable=False, default=True),
     Column("is_open_tracked", Boolean, nullable=False, default=True),
     Column("is_target_all", Boolean, nullable=False, default=True),
+    Column("kind", SmallInteger, nullable=False, default=0, server_default="0"),
+    # Of a proof or a tracking test: what it was made from, and which one in a row it is.
+    Column("origin_id", BigInteger),
+    Column("proof_number", Integer, nullable=False, default=0, server_default="0"),
+    # How long links are tracked and pages of the message shown, from the contact date; 0: always.
+    Column("validity_s", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("resources_s", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("substitution_url", Text, nullable=False, default="", server_default=""),
+    Column("pixel", String(16), nullable=False, default="bottom", server_default="bottom"),
+    Column(
+        "mirror_mode", String(16), nullable=False, default="if-linked", server_default="if-linked"
+    ),
+    Column("click_formula", Text, nullable=False, default="", server_default=""),
+    Column("open_formula", Text, nullable=False, default="", server_default=""),
+    Column("link_parameters", Text, nullable=False, default="", server_default=""),
+    # Why the analysis had to leave a tracked message without tracking; empty: it did not.
+    Column("untracked_reason", Text, nullable=False, default="", server_default=""),
     Column("to_deliver", Integer, nullable=False, default=0),
     Column("text_count", Integer, nullable=False, default=0),
     Column("rejected", Integer, nullable=False, default=0),
@@ -128,6 +150,30 @@ content = Table(
     Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
     Column("html", Text),
     Column("text", Text),
+    # What instructions of the content may name: delivery variables and loaded objects, by name.
+    Column("variables", JSON, nullable=False, default=dict, server_default="{}"),
+    Column("objects", JSON, nullable=False, default=dict, server_default="{}"),
+    # The content after the last analysis carried out its instructions; null: it has none.
+    Column("expanded_subject", Text),
+    Column("expanded_html", Text),
+    Column("expanded_text", Text),
+)
+
+block = Table(
+    "block",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
+)
+
+enumeration_value = Table(
+    "enumeration_value",
+    metadata,
+    Column("enumeration", String(64), primary_key=True),
+    Column("value", String(100), primary_key=True),
+    Column("label", String(255), nullable=False),
 )
 
 delivery_target = Table(
@@ -160,9 +206,22 @@ tracked_url = Table(
     Column("label", String(255), nullable=False),
     Column("category", String(100), nullable=False, default=""),
     Column("source", Text, nullable=False),
+    # SHA-256 of the source in hex: no index of PostgreSQL holds a URL of 8 KB.
+    Column("source_hash", String(64), nullable=False, default=_hash_of_source),
     Column("occurrences", Integer, nullable=False, default=1),
-    UniqueConstraint("delivery_id", "part", "source"),
+    UniqueConstraint("delivery_id", "part", "source_hash"),
     sqlite_autoincrement=True,
+)
+
+url_memory = Table(
+    "url_memory",
+    metadata,
+    Column("source_hash", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("label", String(255), nullable=False),
+    Column("category", String(100), nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
 )
 
 message = Table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -12,7 +13,7 @@ from aftersend.errors import NotFound
 from aftersend.model.enumeration import Part, TrackingMode, UrlType
 from aftersend.model.ids import DeliveryId, UrlId
 
-__all__ = ["NewUrl", "TrackedUrl", "change", "get", "of_delivery", "refresh"]
+__all__ = ["NewUrl", "TrackedUrl", "change", "get", "of_delivery", "refresh", "source_hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def refresh(connection: Connection, delivery_id: DeliveryId, found: Sequence[New
         statement = insert_or(connection, tracked_url)
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["delivery_id", "part", "source"],
+                index_elements=["delivery_id", "part", "source_hash"],
                 set_={"occurrences": statement.excluded.occurrences},
             ),
             [_row(delivery_id, url) for url in found],
@@ -89,6 +90,11 @@ def refresh(connection: Connection, delivery_id: DeliveryId, found: Sequence[New
 def change(connection: Connection, url_id: UrlId, **values: Any) -> None:
     """Set columns of a tracked URL."""
     connection.execute(update(tracked_url).where(tracked_url.c.id == url_id).values(values))
+
+
+def source_hash(source: str) -> str:
+    """Give the key of a URL's text: its SHA-256 in hex."""
+    return sha256(source.encode()).hexdigest()
 
 
 def _row(delivery_id: DeliveryId, url: NewUrl) -> dict[str, Any]:

@@ -12,13 +12,16 @@ from typing import Final, Self
 
 __all__ = [
     "URL_CATEGORIES",
+    "DeliveryKind",
     "DeliveryMode",
     "DeliveryState",
     "EmailFormat",
     "FailureReason",
     "FailureType",
     "MessageStatus",
+    "MirrorMode",
     "Part",
+    "PixelPlace",
     "QuarantineStatus",
     "Severity",
     "TrackingMode",
@@ -72,6 +75,14 @@ class DeliveryState(_Labelled):
     STOPPED = 85, "Stopped"
     FINISHED = 95, "Finished"
     DELETED = 100, "Deleted"
+
+
+class DeliveryKind(_Labelled):
+    """What a delivery is for (spec §3.14, §6.5); the codes are ours."""
+
+    MAIN = 0, "Delivery"
+    PROOF = 1, "Proof"
+    TRACKING_TEST = 2, "Tracking test"
 
 
 class DeliveryMode(_Labelled):
@@ -204,6 +215,41 @@ _MODE_LABELS: Final = {
     TrackingMode.OPT_OUT: "Opt-out",
     TrackingMode.MIRROR: "Mirror page",
 }
+
+
+class MirrorMode(StrEnum):
+    """When a message has a mirror page (spec §3.11); the texts of the commands are ours."""
+
+    IF_LINKED = "if-linked"
+    FORCE = "force"
+    NONE = "none"
+    BY_MESSAGE = "by-message"
+
+    @property
+    def label(self) -> str:
+        """Spell the mode as the spec does."""
+        return _MIRROR_LABELS[self]
+
+
+_MIRROR_LABELS: Final = {
+    MirrorMode.IF_LINKED: "Generate if a mirror link is in the content",
+    MirrorMode.FORCE: "Force the generation",
+    MirrorMode.NONE: "Do not generate",
+    MirrorMode.BY_MESSAGE: "Generate, reachable only by message identifier",
+}
+
+
+class PixelPlace(StrEnum):
+    """Where the open pixel stands in the HTML; the texts of the commands are ours."""
+
+    BOTTOM = "bottom"
+    TOP = "top"
+    PLACEHOLDER = "placeholder"
+
+    @property
+    def label(self) -> str:
+        """Spell the place for people."""
+        return self.value.capitalize()
 
 
 class Part(StrEnum):
