@@ -34,18 +34,28 @@ class Section(BaseModel):
 class CollectorSettings(Section):
     """The tracking server (spec §2.2, §2.4)."""
 
-    host: str = "127.0.0.1"
-    port: Port = 8081
-    server_id: str = Field(default="1", pattern=r"^[0-9A-Za-z]$")
+    host: str = Field(default="127.0.0.1", description="address it listens on")
+    port: Port = Field(default=8081, description="port it listens on")
+    server_id: str = Field(
+        default="1",
+        pattern=r"^[0-9A-Za-z]$",
+        description="one letter or digit: its log ids begin so",
+    )
     external_url: str | None = Field(default=None, description="public base of links in messages")
     password: str = Field(min_length=12, description="registration password")
-    fsync_interval_ms: int = Field(default=1000, ge=0, le=60_000)
-    cookie_domain: str | None = None
-    cookie_days: int = Field(default=365, ge=1, le=400)
-    is_cookie_secure: bool = False
-    trusted_proxies: tuple[str, ...] = ()
-    is_address_stored: bool = True
-    catalogues_in_memory: int = Field(default=100, ge=50, le=100_000)
+    fsync_interval_ms: int = Field(
+        default=1000, ge=0, le=60_000, description="longest time until lines are on the disk"
+    )
+    cookie_domain: str | None = Field(default=None, description="none: the host that was asked")
+    cookie_days: int = Field(default=365, ge=1, le=400, description="life of the permanent cookie")
+    is_cookie_secure: bool = Field(default=False, description="cookies over HTTPS alone")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="addresses or networks whose word on client addresses counts"
+    )
+    is_address_stored: bool = Field(default=True, description="client addresses are in the lines")
+    catalogues_in_memory: int = Field(
+        default=100, ge=50, le=100_000, description="deliveries whose links are kept in memory"
+    )
 
     @field_validator("external_url")
     @classmethod
@@ -56,45 +66,59 @@ class CollectorSettings(Section):
 class SpoolSettings(Section):
     """The tracking server's log files."""
 
-    segment_bytes_max: int = Field(default=16 * 1024 * 1024, ge=4096)
-    segment_seconds_max: int = Field(default=3600, ge=1)
-    keep_days: int = Field(default=30, ge=1)
-    queue_lines_max: int = Field(default=100_000, ge=0)
+    segment_bytes_max: int = Field(
+        default=16 * 1024 * 1024, ge=4096, description="size at which a new file is begun"
+    )
+    segment_seconds_max: int = Field(
+        default=3600, ge=1, description="age at which a new file is begun"
+    )
+    keep_days: int = Field(
+        default=30, ge=1, description="files that nobody collected are removed after this, loudly"
+    )
+    queue_lines_max: int = Field(
+        default=100_000, ge=0, description="lines kept in memory while the disk is full"
+    )
 
 
 class TrackingSettings(Section):
     """The Tracking workflow (spec §2.4, §5)."""
 
     schedule: str = Field(default="0 * * * *", description="cron text, UTC")
-    consolidation_period_s: int = Field(default=300, ge=60, le=86_400)
-    dedup_open_period_s: int = Field(default=60, ge=0, le=86_400)
-    log_count_per_request: int = Field(default=1000, ge=1, le=10_000)
+    consolidation_period_s: int = Field(
+        default=300, ge=60, le=86_400, description="bucket of the statistics over time"
+    )
+    dedup_open_period_s: int = Field(
+        default=60, ge=0, le=86_400, description="opens of a message within this are one"
+    )
+    log_count_per_request: int = Field(
+        default=1000, ge=1, le=10_000, description="lines asked of a remote server at once"
+    )
     load_lines_max: int = Field(default=500_000, ge=1_000, description="lines a commit")
-    lease_s: int = Field(default=300, ge=10)
+    lease_s: int = Field(default=300, ge=10, description="after this a run that died is taken over")
 
 
 class SmtpSettings(Section):
     """Where messages are handed over; without a host, the local sink of `aftersend up`."""
 
-    host: str | None = None
-    port: Port = 25
-    user: str | None = None
-    password: str | None = None
-    is_tls: bool = False
+    host: str | None = Field(default=None, description="name or address of the mail server")
+    port: Port = Field(default=25, description="port of the mail server")
+    user: str | None = Field(default=None, description="none: no log-in")
+    password: str | None = Field(default=None, description="password of the log-in")
+    is_tls: bool = Field(default=False, description="TLS from the first byte, usually port 465")
     is_starttls: bool | None = Field(default=None, description="none: when the server offers it")
-    connections: int = Field(default=4, ge=1, le=64)
-    timeout_s: float = Field(default=60.0, gt=0)
+    connections: int = Field(default=4, ge=1, le=64, description="conversations at once")
+    timeout_s: float = Field(default=60.0, gt=0, description="seconds to wait for an answer")
 
 
 class WebSettings(Section):
     """Pages of the app."""
 
-    host: str = "127.0.0.1"
-    port: Port = 8080
+    host: str = Field(default="127.0.0.1", description="address it listens on")
+    port: Port = Field(default=8080, description="port it listens on")
     external_url: str | None = Field(default=None, description="public base of /m/ and /u/ links")
-    secret: str = Field(min_length=32)
-    session_hours: int = Field(default=12, ge=1)
-    time_zone: str = "UTC"
+    secret: str = Field(min_length=32, description="signs forms and sessions")
+    session_hours: int = Field(default=12, ge=1, description="hours until a log-in ends")
+    time_zone: str = Field(default="UTC", description="zone of the times on pages")
 
     @field_validator("external_url")
     @classmethod
@@ -105,14 +129,18 @@ class WebSettings(Section):
 class DatabaseSettings(Section):
     """The control plane; without a URL, SQLite inside the instance."""
 
-    url: str | None = None
+    url: str | None = Field(
+        default=None, description="for example postgresql+psycopg://user:password@host/name"
+    )
 
 
 class LakeSettings(Section):
     """The data plane; without a URL, a folder inside the instance."""
 
-    url: str | None = None
-    options: Mapping[str, str] = Field(default_factory=dict)
+    url: str | None = Field(default=None, description="a folder or s3://bucket/path")
+    options: Mapping[str, str] = Field(
+        default_factory=dict, description="storage options of the `deltalake` package"
+    )
 
 
 class DeliverySettings(Section):
@@ -140,8 +168,12 @@ class ContentSettings(Section):
     include_hosts: tuple[str, ...] = Field(
         default=(), description="hosts that `include url` may read from"
     )
-    include_seconds_max: float = Field(default=10.0, gt=0, le=300)
-    include_bytes_max: int = Field(default=1024 * 1024, ge=1, le=5_000_000)
+    include_seconds_max: float = Field(
+        default=10.0, gt=0, le=300, description="time to read one of them"
+    )
+    include_bytes_max: int = Field(
+        default=1024 * 1024, ge=1, le=5_000_000, description="size of what is included at most"
+    )
     include_folder: str | None = Field(
         default=None, description="folder that `include file` may read from; none: INSTANCE/include"
     )
