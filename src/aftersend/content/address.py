@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aftersend.content.expression import Expression, MessageToken, Value
+from aftersend.content.expression import Expression, MessageToken, Operand, Script, Value
 from aftersend.model.catalogue import DESTINATION_LENGTH_MAX, TOKEN_SLOT
 from aftersend.model.token import VALUES_MAX
 
@@ -52,7 +52,7 @@ class WebAddress:
 
     source: str
     pieces: tuple[str | int, ...]
-    fields: tuple[str, ...]
+    fields: tuple[Operand, ...]
 
 
 def read_address(pieces: Iterable[str | Expression]) -> WebAddress | None:
@@ -70,17 +70,22 @@ def read_address(pieces: Iterable[str | Expression]) -> WebAddress | None:
     first = trimmed[0] if trimmed else ""
     if not isinstance(first, str) or not _BASE.match(first):
         return None
-    fields: list[str] = []
+    fields: list[Operand] = []
     slots: list[str | int] = []
     for piece in trimmed:
         if isinstance(piece, str):
             slots.append(_UNSAFE.sub(_percent, piece))
         elif isinstance(piece.what, MessageToken):
             slots.append(TOKEN_SLOT)
+        elif isinstance(piece.what, Value | Script):
+            operand = piece.what.field if isinstance(piece.what, Value) else piece.what
+            if operand not in fields:
+                fields.append(operand)
+            slots.append(fields.index(operand))
         else:
-            if piece.what.field not in fields:
-                fields.append(piece.what.field)
-            slots.append(fields.index(piece.what.field))
+            raise ValueError(  # noqa: TRY004 - it is the author who hears of it
+                "A statement cannot stand inside an address: write it around the link."
+            )
     if sum(len(slot) for slot in slots if isinstance(slot, str)) > DESTINATION_LENGTH_MAX:
         raise ValueError(f"This address is longer than {DESTINATION_LENGTH_MAX} characters.")
     if len(fields) > VALUES_MAX:
@@ -123,6 +128,8 @@ def check_values(pieces: Sequence[str | Expression]) -> None:
         if isinstance(expression.what, Value) and not expression.what.is_url:
             right = Value(expression.what.field, is_url=True)
             raise ValueError(f"A value inside an address is written {right}.")
+        if isinstance(expression.what, Script) and not expression.what.is_url:
+            raise ValueError("A value inside an address is written <%= escapeUrl(…) %>.")
 
 
 def _is_host_closed(rest: str, *, has_scheme: bool) -> bool:

@@ -4,11 +4,17 @@ Understood are::
 
     <%= recipient.field %>               the recipient's field
     <%= escapeUrl(recipient.field) %>    the same, percent-encoded: inside addresses
+    <%= any expression %>                what the expression gives, see `content.script`
+    <% any statement %>                  a condition, a loop, a variable
+    <%= message.token %>                 the tracking token of the message
     <%@ include view='MirrorPage' %>     a block, see `content.block`
 
+The first `%>` ends an expression, also inside a text or a comment of its code: write `'%' + '>'`.
+
 A passage keeps the places of its expressions, so that everything behind works on `masked`: the
-same length, with letters in place of expressions and spaces in place of carriage returns. Quotes
-and spaces inside an expression cannot confuse anybody who looks for tags or URLs there.
+same length, with letters in place of expressions, spaces in place of statements (they write
+nothing themselves) and of carriage returns. Quotes and spaces inside an expression cannot confuse
+anybody who looks for tags or URLs there.
 
 Invariants: `len(masked) == len(text)`; expressions do not overlap and stand in order; places that
 people are told count from 1 in the author's own lines, blocks not expanded.
@@ -20,7 +26,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from aftersend.errors import InvalidContent
 
@@ -29,8 +35,13 @@ __all__ = [
     "Block",
     "Expression",
     "MessageToken",
+    "OpenPixel",
+    "Operand",
     "Passage",
+    "Script",
+    "Statement",
     "Value",
+    "What",
     "read_passage",
 ]
 
@@ -45,11 +56,13 @@ _VALUE: Final = re.compile(
 _BLOCK: Final = re.compile(
     r"@\s*include\s+view\s*=\s*(?P<quote>['\"])(?P<name>[^'\"]*)(?P=quote)\s*"
 )
+_TOKEN: Final = re.compile(r"=\s*message\.token\s*")
 _TOKEN_TEXT: Final = "<%= message.token %>"  # noqa: S105 - how it is spelled in lists of links
+_PIXEL_TEXT: Final = "<%@ include view='OpenPixel' %>"
+_ESCAPED: Final = re.compile(r"escapeUrl\s*\(")
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`", re.DOTALL)
 _MASK: Final = "x"
-_HOW_TO_WRITE: Final = (
-    "write <%= recipient.field %> or, inside an address, <%= escapeUrl(recipient.field) %>"
-)
+_BLANK: Final = " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +78,64 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """An expression of JavaScript; `is_url` when all of it is one `escapeUrl(…)`."""
+
+    code: str
+    is_url: bool
+
+    def __str__(self) -> str:
+        return f"<%= {self.code} %>"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A piece of JavaScript that decides what of the text behind it is written."""
+
+    code: str
+
+    def __str__(self) -> str:
+        return f"<% {self.code} %>"
+
+
+Operand: TypeAlias = str | Script
+"""Where a value of a link comes from: a field of the recipient, by its name, or a script."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageToken:
-    """The tracking token of the message: only blocks write it."""
+    """The tracking token of the message."""
 
     def __str__(self) -> str:
         return _TOKEN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """What a block stands for: literal texts with the token of the message between them."""
+class OpenPixel:
+    """The place that the author chose for the picture that tells of opens."""
 
-    pieces: tuple[str | MessageToken, ...]
+    def __str__(self) -> str:
+        return _PIXEL_TEXT
+
+
+What: TypeAlias = Value | Script | Statement | MessageToken | OpenPixel
+"""What can stand in a text besides its letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a block stands for: literal texts with what differs from message to message."""
+
+    pieces: tuple[str | MessageToken | OpenPixel, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A value at its place: `start` and `end` count characters of the passage's `text`."""
+    """What stands at a place: `start` and `end` count characters of the passage's `text`."""
 
     start: int
     end: int
-    what: Value | MessageToken
+    what: What
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +222,16 @@ class _Builder:
         self._origins.append((self._length, origin, True))
         self._append(text, text.replace("\r", " "))
 
-    def add(self, written: str, what: Value | Block, *, origin: int) -> None:
-        self._origins.append((self._length, origin, isinstance(what, Value)))
-        if isinstance(what, Value):
+    def add(self, written: str, what: What | Block, *, origin: int) -> None:
+        self._origins.append((self._length, origin, not isinstance(what, Block)))
+        if not isinstance(what, Block):
             self._add_expression(written, what)
             return
         for piece in what.pieces:
             if isinstance(piece, str):
                 self._append(piece, piece)
             else:
-                self._add_expression(_TOKEN_TEXT, piece)
+                self._add_expression(str(piece), piece)
 
     def passage(self, name: str, written: str) -> Passage:
         return Passage(
@@ -193,9 +243,10 @@ class _Builder:
             origins=tuple(self._origins),
         )
 
-    def _add_expression(self, written: str, what: Value | MessageToken) -> None:
+    def _add_expression(self, written: str, what: What) -> None:
         start = self._length
-        self._append(written, _MASK * len(written))
+        mask = _BLANK if isinstance(what, Statement | OpenPixel) else _MASK
+        self._append(written, mask * len(written))
         self._expressions.append(Expression(start, self._length, what))
 
     def _append(self, text: str, masked: str) -> None:
@@ -204,12 +255,15 @@ class _Builder:
         self._length += len(text)
 
 
-def _parse(inside: str, blocks: Mapping[str, Block]) -> Value | Block:
+def _parse(inside: str, blocks: Mapping[str, Block]) -> What | Block:
     if value := _VALUE.fullmatch(inside):
         return Value(value["bare"] or value["escaped"], is_url=value["bare"] is None)
+    if _TOKEN.fullmatch(inside):
+        if not blocks:
+            raise ValueError("The token of the message has no place here.")
+        return MessageToken()
     if not inside.startswith("@"):
-        kind = "" if inside.startswith("=") else "Scripts are not run here. "
-        raise ValueError(f"{kind}{_shown(inside)} is not understood: {_HOW_TO_WRITE}.")
+        return _parse_code(inside)
     known = ", ".join(blocks)
     if not known:
         raise ValueError(f"{_shown(inside)} does not work here: only HTML and text have blocks.")
@@ -220,6 +274,29 @@ def _parse(inside: str, blocks: Mapping[str, Block]) -> Value | Block:
     if block["name"] not in blocks:
         raise ValueError(f"There is no block {block['name'][:60]!r}: write one of {known}.")
     return blocks[block["name"]]
+
+
+def _parse_code(inside: str) -> Script | Statement:
+    code = inside.removeprefix("=").strip()
+    if not inside.startswith("="):
+        return Statement(code)
+    if not code:
+        raise ValueError("An expression is empty: write for example <%= recipient.field %>.")
+    return Script(code, _is_escaped(code))
+
+
+def _is_escaped(code: str) -> bool:
+    """Tell whether all of an expression is one `escapeUrl(…)`."""
+    beginning = _ESCAPED.match(code)
+    if beginning is None:
+        return False
+    rest = _QUOTED.sub(lambda match: _MASK * len(match[0]), code[beginning.end() :])
+    depth = 1
+    for index, character in enumerate(rest):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0:
+            return index == len(rest) - 1
+    return False
 
 
 def _shown(inside: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from aftersend.content.expression import Operand
 from aftersend.errors import InvalidContent
 from aftersend.model.catalogue import Destination
 from aftersend.model.enumeration import Part, PixelPlace, TrackingMode, UrlType
@@ -79,7 +80,7 @@ class FoundLink:
     part: Part
     source: str
     destination: Destination
-    fields: tuple[str, ...] = ()
+    fields: tuple[Operand, ...] = ()
     occurrences: int = 1
     category: str = ""
     mode: TrackingMode = TrackingMode.ENABLED

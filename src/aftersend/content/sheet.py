@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from aftersend.content.detection import LINE_BREAKS
-from aftersend.content.expression import Passage, Value
+from aftersend.content.expression import MessageToken, Operand, Passage, Value
 from aftersend.model.enumeration import Part
 from aftersend.model.ids import NO_URL_ID, UrlId
 
@@ -23,7 +23,7 @@ class TokenSlot:
 
     part: Part
     url_id: UrlId
-    fields: tuple[str, ...] = ()
+    fields: tuple[Operand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,11 @@ def _stretch(passage: Passage, part: Part | None, start: int, end: int) -> Itera
             yield piece
         elif isinstance(piece.what, Value):
             yield ValueSlot(piece.what.field, _percent if piece.what.is_url else _SPELLS[part])
-        else:
+        elif isinstance(piece.what, MessageToken):
             assert part is not None, "only parts have blocks"
             yield TokenSlot(part, NO_URL_ID)
+        else:
+            raise passage.error(f"{piece.what} is not run here.", piece.start)
 
 
 def _percent(text: str) -> str:

@@ -190,7 +190,9 @@ def _template(
     return Template(
         delivery_id=delivery_id,
         urls=urls,
-        fields=frozenset(value.field for value in values).union(*(slot.fields for slot in tokens)),
+        fields=frozenset(value.field for value in values).union(
+            each for slot in tokens for each in slot.fields if isinstance(each, str)
+        ),
         _tokens=tuple(tokens),
         _frames=tuple(frame(slot.part, slot.url_id) for slot in tokens if not slot.fields),
         _values=tuple(values),
@@ -200,5 +202,5 @@ def _template(
 
 
 def _frame(slot: TokenSlot, recipient: Mapping[str, object]) -> tuple[bytes, bytes]:
-    values = [spoken(recipient.get(field)) for field in slot.fields]
+    values = [spoken(recipient.get(field)) for field in slot.fields if isinstance(field, str)]
     return frame(slot.part, slot.url_id, values)
