@@ -213,6 +213,8 @@ def post_office(opened: Instance) -> "PostOffice":
     """Give what preparing and sending deliveries stand on."""
     from aftersend.delivery.office import PostOffice
 
+    settings = opened.settings
+    include = settings.content.include_folder
     return PostOffice(
         database=opened.database,
         clock=opened.clock,
@@ -220,8 +222,12 @@ def post_office(opened: Instance) -> "PostOffice":
         addresses=opened.addresses,
         catalogue=opened.catalogue,
         sending=opened.var / "sending",
-        password=opened.settings.collector.password,
-        message_id_domain=opened.settings.delivery.message_id_domain,
+        password=settings.collector.password,
+        message_id_domain=settings.delivery.message_id_domain,
+        content=settings.content,
+        checks=settings.delivery.checks,
+        proof_size_max=settings.delivery.proof_size_max,
+        include=opened.directory / (include or "include"),
     )
 
 
