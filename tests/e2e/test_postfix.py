@@ -20,7 +20,8 @@ from aftersend.content import Addresses
 from aftersend.database import deliveries
 from aftersend.database.engine import migrate, open_engine
 from aftersend.delivery import sink
-from aftersend.delivery.create import Draft, create, list_urls
+from aftersend.delivery.create import Draft, create
+from aftersend.delivery.links import list_urls
 from aftersend.delivery.mail_server import MailServer
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.send import send

@@ -95,7 +95,7 @@ def urls(
 ) -> None:
     """Show the links of a delivery, or change one with --set."""
     from aftersend.app import post_office
-    from aftersend.delivery.create import list_urls, set_url
+    from aftersend.delivery.links import list_urls, set_url
     from aftersend.model.ids import DeliveryId, UrlId
 
     office, owner = post_office(open_from(instance)), DeliveryId(delivery_id)

@@ -1,7 +1,7 @@
 """Deliveries: what is sent, to whom, and how far it is."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ __all__ = [
     "Check",
     "Delivery",
     "Exclusion",
+    "Expanded",
     "NewDelivery",
     "Texts",
     "add",
@@ -30,14 +31,17 @@ __all__ = [
     "add_exclusions",
     "add_targets",
     "change",
+    "change_content",
     "checks",
     "count",
     "exclusions",
+    "expanded",
     "forget_analysis",
     "get",
     "listing",
     "move",
     "rejected",
+    "store_expanded",
     "texts",
 ]
 
@@ -97,12 +101,28 @@ class NewDelivery:
     html: str | None
     text: str | None
     is_target_all: bool
+    variables: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The content of a delivery as its author wrote it."""
+    """The content of a delivery as its author wrote it.
 
+    Instructions in it may name the `variables` and the loaded `objects`, both by name.
+    """
+
+    html: str | None
+    text: str | None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The content of a delivery after its instructions were carried out."""
+
+    subject: str
     html: str | None
     text: str | None
 
@@ -143,7 +163,13 @@ def add(connection: Connection, new: NewDelivery, *, at: datetime) -> DeliveryId
     delivery_id = DeliveryId(key[0])
     change(connection, delivery_id, internal_name=f"DM{delivery_id}")
     connection.execute(
-        insert(content).values(delivery_id=delivery_id, html=new.html, text=new.text)
+        insert(content).values(
+            delivery_id=delivery_id,
+            html=new.html,
+            text=new.text,
+            variables=dict(new.variables),
+            objects=dict(new.objects),
+        )
     )
     return delivery_id
 
@@ -183,9 +209,45 @@ def count(connection: Connection) -> int:
 
 
 def texts(connection: Connection, delivery_id: DeliveryId) -> Texts:
-    """Give the content of a delivery."""
+    """Give the content of a delivery as it was written."""
     row = connection.execute(select(content).where(content.c.delivery_id == delivery_id)).one()
-    return Texts(row.html, row.text)
+    return Texts(row.html, row.text, row.variables, row.objects)
+
+
+def change_content(connection: Connection, delivery_id: DeliveryId, **values: Any) -> None:
+    """Set columns of a content; what its instructions gave before is forgotten."""
+    forgotten = dict.fromkeys(("expanded_subject", "expanded_html", "expanded_text"))
+    connection.execute(
+        update(content).where(content.c.delivery_id == delivery_id).values({**forgotten, **values})
+    )
+
+
+def expanded(connection: Connection, delivery_id: DeliveryId) -> Expanded:
+    """Give the content of a delivery as the last analysis made it; else as it was written."""
+    query = (
+        select(
+            func.coalesce(content.c.expanded_subject, delivery.c.subject).label("subject"),
+            func.coalesce(content.c.expanded_html, content.c.html).label("html"),
+            func.coalesce(content.c.expanded_text, content.c.text).label("text"),
+        )
+        .join_from(content, delivery)
+        .where(content.c.delivery_id == delivery_id)
+    )
+    row = connection.execute(query).one()
+    return Expanded(row.subject, row.html, row.text)
+
+
+def store_expanded(connection: Connection, delivery_id: DeliveryId, new: Expanded) -> None:
+    """Keep what the instructions of a content gave."""
+    subject = get(connection, delivery_id).subject
+    written = texts(connection, delivery_id)
+    change_content(
+        connection,
+        delivery_id,
+        expanded_subject=None if new.subject == subject else new.subject,
+        expanded_html=None if new.html == written.html else new.html,
+        expanded_text=None if new.text == written.text else new.text,
+    )
 
 
 def change(connection: Connection, delivery_id: DeliveryId, **values: Any) -> None:

@@ -209,6 +209,10 @@ tracked_url = Table(
     # SHA-256 of the source in hex: no index of PostgreSQL holds a URL of 8 KB.
     Column("source_hash", String(64), nullable=False, default=_hash_of_source),
     Column("occurrences", Integer, nullable=False, default=1),
+    # What the content itself asked for when it was last read: what differs was chosen by somebody.
+    Column("found_mode", String(16), nullable=False, default="", server_default=""),
+    Column("found_label", String(255), nullable=False, default="", server_default=""),
+    Column("found_category", String(100), nullable=False, default="", server_default=""),
     UniqueConstraint("delivery_id", "part", "source_hash"),
     sqlite_autoincrement=True,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -15,10 +15,25 @@ from aftersend.model.ids import DeliveryId, UrlId
 
 __all__ = ["NewUrl", "TrackedUrl", "change", "get", "of_delivery", "refresh", "source_hash"]
 
+_CHANGING: Final = (
+    "type",
+    "mode",
+    "label",
+    "category",
+    "occurrences",
+    "found_mode",
+    "found_label",
+    "found_category",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NewUrl:
-    """A link that was found in a content."""
+    """A link that was found in a content.
+
+    The `found_…` are what the content itself asked for; mode, label and category are what became of
+    it.
+    """
 
     part: Part
     source: str
@@ -26,11 +41,18 @@ class NewUrl:
     mode: TrackingMode
     label: str
     occurrences: int
+    category: str = ""
+    found_mode: str = ""
+    found_label: str = ""
+    found_category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedUrl:
-    """One link of one part of one delivery (spec §1.7)."""
+    """One link of one part of one delivery (spec §1.7).
+
+    The `found_…` are what the content asked for when it was last read, empty when nobody knows.
+    """
 
     id: UrlId
     delivery_id: DeliveryId
@@ -41,6 +63,9 @@ class TrackedUrl:
     label: str
     category: str
     occurrences: int
+    found_mode: str = ""
+    found_label: str = ""
+    found_category: str = ""
 
 
 def get(connection: Connection, url_id: UrlId) -> TrackedUrl:
@@ -68,8 +93,8 @@ def of_delivery(connection: Connection, delivery_id: DeliveryId) -> list[Tracked
 def refresh(connection: Connection, delivery_id: DeliveryId, found: Sequence[NewUrl]) -> None:
     """Make the list of a delivery that of its content.
 
-    A link that was there keeps its id, mode, label and category. However many do this at once,
-    one link of one part has one row.
+    A link that was there keeps its id. However many do this at once, one link of one part has one
+    row.
     """
     known = {(url.part, url.source): url for url in of_delivery(connection, delivery_id)}
     gone = known.keys() - {(url.part, url.source) for url in found}
@@ -81,7 +106,7 @@ def refresh(connection: Connection, delivery_id: DeliveryId, found: Sequence[New
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["delivery_id", "part", "source_hash"],
-                set_={"occurrences": statement.excluded.occurrences},
+                set_={name: statement.excluded[name] for name in _CHANGING},
             ),
             [_row(delivery_id, url) for url in found],
         )
@@ -104,9 +129,12 @@ def _row(delivery_id: DeliveryId, url: NewUrl) -> dict[str, Any]:
         "mode": url.mode,
         "part": url.part,
         "label": url.label,
-        "category": "",
+        "category": url.category,
         "source": url.source,
         "occurrences": url.occurrences,
+        "found_mode": url.found_mode,
+        "found_label": url.found_label,
+        "found_category": url.found_category,
     }
 
 
@@ -121,4 +149,7 @@ def _tracked_url(row: Any) -> TrackedUrl:
         label=row.label,
         category=row.category,
         occurrences=row.occurrences,
+        found_mode=row.found_mode,
+        found_label=row.found_label,
+        found_category=row.found_category,
     )

@@ -18,12 +18,19 @@ from aftersend.database.deliveries import Check, Delivery, Exclusion
 from aftersend.database.messages import Candidate, NewMessage
 from aftersend.delivery import address
 from aftersend.delivery.check import CHECKS, Prepared, content_error, target_error
-from aftersend.delivery.create import EDITABLE
+from aftersend.delivery.links import refresh_urls
 from aftersend.delivery.office import PostOffice
-from aftersend.delivery.prepare import refresh_urls, template_of
+from aftersend.delivery.prepare import Expansion, expand_now, keep, template_of
 from aftersend.delivery.publish import Publication, publish
+from aftersend.delivery.rules import EDITABLE
 from aftersend.errors import InvalidContent, InvalidInput
-from aftersend.model.enumeration import DeliveryState, EmailFormat, FailureReason, Severity
+from aftersend.model.enumeration import (
+    DeliveryKind,
+    DeliveryState,
+    EmailFormat,
+    FailureReason,
+    Severity,
+)
 from aftersend.model.ids import DeliveryId, RecipientId
 
 __all__ = ["Analysis", "analyse", "first_error", "stored"]
@@ -52,6 +59,11 @@ class _Target:
     accepted: int = 0
     in_text: int = 0
     rejected: int = 0
+    seeds: int = 0
+
+    def is_reached(self, kind: DeliveryKind) -> bool:
+        """Tell whether anybody gets it; only what tries something out may go to seeds alone."""
+        return self.accepted > 0 or (kind is not DeliveryKind.MAIN and self.seeds > 0)
 
 
 def analyse(office: PostOffice, delivery_id: DeliveryId) -> Analysis:
@@ -62,7 +74,10 @@ def analyse(office: PostOffice, delivery_id: DeliveryId) -> Analysis:
     Raises:
         NotFound: there is no such delivery.
         InvalidInput: it is being sent or was.
+        Busy: its content was changed while its instructions were carried out.
     """
+    checks: list[Check] = []
+    expansion = _expand(office, delivery_id, checks)
     with office.database.write() as connection:
         delivery = deliveries.get(connection, delivery_id, is_held=True)
         if delivery.state not in EDITABLE:
@@ -72,12 +87,11 @@ def analyse(office: PostOffice, delivery_id: DeliveryId) -> Analysis:
             )
         deliveries.forget_analysis(connection, delivery_id)
         messages.forget(connection, delivery_id)
-        checks: list[Check] = []
-        template = _compile(connection, office, delivery, checks)
+        template = _compile(connection, office, delivery, expansion, checks)
         target = _aim(connection, office, delivery, template)
         if template is not None:
             checks += _look_at(connection, office, delivery, template)
-        if not target.accepted:
+        if not target.is_reached(delivery.kind):
             checks.append(target_error())
         deliveries.add_checks(connection, delivery_id, checks)
         now = office.clock.now()
@@ -88,11 +102,13 @@ def analyse(office: PostOffice, delivery_id: DeliveryId) -> Analysis:
             to_deliver=target.accepted,
             text_count=target.in_text,
             rejected=target.rejected,
+            untracked_reason="" if template is None else template.untracked_reason,
             analysed_at=now,
             modified_at=now,
         )
+        delivery = deliveries.get(connection, delivery_id)
     if template is not None:
-        _tell_missed(office, delivery_id, publish(office, template))
+        _tell_missed(office, delivery_id, publish(office, template, delivery))
     return stored(office, delivery_id)
 
 
@@ -119,15 +135,40 @@ def first_error(checks: Sequence[Check]) -> Check | None:
     return next((check for check in checks if check.level is Severity.ERROR), None)
 
 
-def _compile(
-    connection: Connection, office: PostOffice, delivery: Delivery, checks: list[Check]
-) -> Template | None:
+def _expand(office: PostOffice, delivery_id: DeliveryId, checks: list[Check]) -> Expansion | None:
     try:
-        refresh_urls(connection, office, delivery)
-        return template_of(connection, office, delivery)
+        return expand_now(office, delivery_id)
     except InvalidContent as error:
         checks.append(content_error(error))
         return None
+
+
+def _compile(
+    connection: Connection,
+    office: PostOffice,
+    delivery: Delivery,
+    expansion: Expansion | None,
+    checks: list[Check],
+) -> Template | None:
+    if expansion is None:
+        return None
+    try:
+        refresh_urls(connection, office, delivery, keep(connection, delivery, expansion))
+        template = template_of(connection, office, delivery)
+    except InvalidContent as error:
+        checks.append(content_error(error))
+        return None
+    if template.untracked_reason:
+        checks.append(_untracked(template.untracked_reason))
+    return template
+
+
+def _untracked(reason: str) -> Check:
+    return Check(
+        Severity.WARNING,
+        "untracked",
+        f"The message would be sent as it is, without any tracking: {reason}",
+    )
 
 
 def _look_at(
@@ -174,6 +215,7 @@ def _aim(
         if address.as_sent(seed.email) not in seen
     ]
     messages.add(connection, delivery.id, members, at=now)
+    target.seeds = len(members)
     return target
 
 

@@ -1,5 +1,7 @@
 """From the stored content of a delivery to a template and a press."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
 from aftersend.content import (
@@ -11,24 +13,34 @@ from aftersend.content import (
     detect,
 )
 from aftersend.database import deliveries, messages, seeds, urls
-from aftersend.database.deliveries import Delivery
-from aftersend.database.urls import NewUrl
+from aftersend.database.deliveries import Delivery, Expanded, Texts
 from aftersend.delivery import press
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.press import Press, StandIn
-from aftersend.model.enumeration import DeliveryKind, TrackingMode, UrlType
+from aftersend.errors import Busy
+from aftersend.model.enumeration import DeliveryKind
+from aftersend.model.ids import DeliveryId
 
 __all__ = [
+    "Expansion",
+    "expand_now",
     "expanded",
     "has_other_links",
+    "keep",
     "make_press",
     "preparation_of",
-    "refresh_urls",
     "source_of",
     "template_of",
 ]
 
-_MODES = {UrlType.OPT_OUT: TrackingMode.OPT_OUT, UrlType.MIRROR_PAGE: TrackingMode.MIRROR}
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What the instructions of a content gave: `source`; of which content: `subject`, `written`."""
+
+    subject: str
+    written: Texts
+    source: Source
 
 
 def preparation_of(connection: Connection, office: PostOffice, delivery: Delivery) -> Preparation:
@@ -54,37 +66,42 @@ def expanded(connection: Connection, office: PostOffice, delivery: Delivery) -> 
         InvalidContent: one cannot be carried out.
     """
     del office
-    return source_of(connection, delivery)
-
-
-def source_of(connection: Connection, delivery: Delivery) -> Source:
-    """Give the content of a delivery as the last analysis made it, ready to compile."""
     texts = deliveries.texts(connection, delivery.id)
     return Source(delivery.subject, texts.html, texts.text)
 
 
-def refresh_urls(connection: Connection, office: PostOffice, delivery: Delivery) -> None:
-    """Detect the links of the content and bring the list of tracked URLs up to date.
+def expand_now(office: PostOffice, delivery_id: DeliveryId) -> Expansion:
+    """Carry out the instructions of a content outside of any writing: they may ask other servers.
 
     Raises:
-        InvalidContent: the content cannot be prepared; the list stays as it is.
+        NotFound: there is no such delivery.
+        InvalidContent: one cannot be carried out.
     """
-    found = detect(source_of(connection, delivery), addresses=office.addresses)
-    urls.refresh(
-        connection,
-        delivery.id,
-        [
-            NewUrl(
-                part=link.part,
-                source=link.source,
-                type=link.type,
-                mode=_MODES.get(link.type, TrackingMode.ENABLED),
-                label=link.label,
-                occurrences=link.occurrences,
-            )
-            for link in found
-        ],
-    )
+    with office.database.read() as connection:
+        delivery = deliveries.get(connection, delivery_id)
+        written = deliveries.texts(connection, delivery_id)
+        return Expansion(delivery.subject, written, expanded(connection, office, delivery))
+
+
+def keep(connection: Connection, delivery: Delivery, expansion: Expansion) -> Source:
+    """Store what instructions gave, and give it back.
+
+    Raises:
+        Busy: the content was changed in the meantime.
+    """
+    written = deliveries.texts(connection, delivery.id)
+    if (delivery.subject, written) != (expansion.subject, expansion.written):
+        raise Busy(f"Delivery {delivery.id} is being changed at this moment.")
+    source = expansion.source
+    new = Expanded(source.subject, source.html, source.text)
+    deliveries.store_expanded(connection, delivery.id, new)
+    return source
+
+
+def source_of(connection: Connection, delivery: Delivery) -> Source:
+    """Give the content of a delivery as the last analysis made it, ready to compile."""
+    stored = deliveries.expanded(connection, delivery.id)
+    return Source(stored.subject, stored.html, stored.text)
 
 
 def has_other_links(connection: Connection, office: PostOffice, delivery: Delivery) -> bool:

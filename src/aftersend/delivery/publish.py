@@ -6,20 +6,23 @@ remembered in ``sending/unpublished`` as a file ``<server>.<delivery>`` until it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
 
 from aftersend.content import Template
 from aftersend.database import tracking_servers
+from aftersend.database.deliveries import Delivery
 from aftersend.database.tracking_servers import TrackingServer
 from aftersend.delivery.office import PostOffice
-from aftersend.model.catalogue import Catalogue, encode, file_name
+from aftersend.errors import Corruption, InvalidCatalogue
+from aftersend.model.catalogue import Catalogue, decode, encode, file_name
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.platform.files import make_directory, sync_directory, write_atomic
 
-__all__ = ["Missed", "Publication", "introduce", "publish", "retry"]
+__all__ = ["Missed", "Publication", "amend", "expires_at", "introduce", "publish", "retry"]
 
 _TIMEOUT_S: Final = 10.0
 _UNPUBLISHED: Final = "unpublished"
@@ -48,8 +51,12 @@ class Publication:
         return bool(self.reached) or not self.missed
 
 
-def publish(office: PostOffice, template: Template) -> Publication:
+def publish(
+    office: PostOffice, template: Template, delivery: Delivery | None = None
+) -> Publication:
     """Bring the catalogue of a delivery to every tracking server.
+
+    Its links expire when `delivery` says so; without one, never.
 
     Raises:
         OSError: the local folder cannot be written.
@@ -59,12 +66,34 @@ def publish(office: PostOffice, template: Template) -> Publication:
         published_at=office.clock.now(),
         urls=template.urls,
     )
-    data = encode(catalogue)
-    make_directory(office.catalogue)
-    write_atomic(office.catalogue / file_name(template.delivery_id), data)
-    with office.database.read() as connection:
-        servers = tracking_servers.every(connection)
-    return _bring(office, [(server, template.delivery_id, data) for server in servers])
+    return _hand_out(office, catalogue if delivery is None else _lasting(catalogue, delivery))
+
+
+def amend(office: PostOffice, delivery: Delivery) -> Publication:
+    """Tell every tracking server anew how long the links of a sent delivery last.
+
+    The links themselves stay as they were when the messages were sent.
+
+    Raises:
+        Corruption: the catalogue that was published then is missing or damaged.
+        OSError: the local folder cannot be written.
+    """
+    path = office.catalogue / file_name(delivery.id)
+    try:
+        catalogue = decode(path.read_bytes())
+    except FileNotFoundError as error:
+        raise Corruption(path, "the catalogue of a delivery that was sent is missing") from error
+    except InvalidCatalogue as error:
+        raise Corruption(path, str(error).rstrip(".")) from error
+    catalogue = replace(catalogue, published_at=office.clock.now())
+    return _hand_out(office, _lasting(catalogue, delivery))
+
+
+def expires_at(delivery: Delivery) -> datetime | None:
+    """Tell when the links of a delivery expire; None: never, or nobody knows yet."""
+    if not delivery.validity_s or delivery.contact_at is None:
+        return None
+    return delivery.contact_at + timedelta(seconds=delivery.validity_s)
 
 
 def introduce(office: PostOffice, server_id: ServerId) -> Publication:
@@ -103,6 +132,23 @@ def retry(office: PostOffice) -> Publication:
         else:
             parcels.append((server, delivery_id, catalogue.read_bytes()))
     return _bring(office, parcels)
+
+
+def _lasting(catalogue: Catalogue, delivery: Delivery) -> Catalogue:
+    return replace(
+        catalogue,
+        expires_at=expires_at(delivery),
+        substitution_url=delivery.substitution_url or None,
+    )
+
+
+def _hand_out(office: PostOffice, catalogue: Catalogue) -> Publication:
+    data = encode(catalogue)
+    make_directory(office.catalogue)
+    write_atomic(office.catalogue / file_name(catalogue.delivery_id), data)
+    with office.database.read() as connection:
+        servers = tracking_servers.every(connection)
+    return _bring(office, [(server, catalogue.delivery_id, data) for server in servers])
 
 
 def _bring(

@@ -11,14 +11,13 @@ wait. Two sends of one delivery never run together: the kernel holds a lock for 
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aftersend.database import deliveries, messages
 from aftersend.database.deliveries import Delivery
 from aftersend.delivery import ledger as ledgers
 from aftersend.delivery.analyse import analyse, stored
-from aftersend.delivery.create import EDITABLE
 from aftersend.delivery.dispatch import Progress, Run, dispatch
 from aftersend.delivery.ledger import Ledger, State
 from aftersend.delivery.mail_server import MailServer, connect
@@ -26,6 +25,7 @@ from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import has_other_links, make_press, template_of
 from aftersend.delivery.press import Press
 from aftersend.delivery.publish import publish
+from aftersend.delivery.rules import EDITABLE
 from aftersend.errors import Busy, InvalidInput, Transient
 from aftersend.model.enumeration import DeliveryState
 from aftersend.model.ids import DeliveryId
@@ -78,8 +78,11 @@ def send(
             delivery = _make_ready(office, delivery)
         elif delivery.state not in _UNDER_WAY:
             raise InvalidInput(f"Delivery {delivery_id} is {delivery.state.label.lower()}.")
+        is_new = delivery.state is DeliveryState.TARGET_READY
+        if is_new:
+            delivery = replace(delivery, contact_at=office.clock.now())
         press = _prepare(office, delivery)
-        if delivery.state is DeliveryState.TARGET_READY:
+        if is_new:
             _begin(office, server, delivery)
         ledger = _open_ledger(office, delivery_id)
         try:
@@ -103,11 +106,15 @@ def _make_ready(office: PostOffice, delivery: Delivery) -> Delivery:
 
 
 def _prepare(office: PostOffice, delivery: Delivery) -> Press:
-    """Compile the message and make sure that its links work before anybody gets one."""
+    """Compile the message and make sure that its links work before anybody gets one.
+
+    The catalogue has the contact date, from which links expire, before the database does: a crash
+    between the two leaves a delivery that nobody got and that begins anew, with a new date.
+    """
     with office.database.read() as connection:
         template = template_of(connection, office, delivery)
         press = make_press(connection, office, delivery, template)
-    publication = publish(office, template)
+    publication = publish(office, template, delivery)
     if not publication.is_known:
         reasons = "; ".join(f"{each.server_id}: {each.reason}" for each in publication.missed)
         raise Transient(
@@ -126,7 +133,7 @@ def _begin(office: PostOffice, server: MailServer, delivery: Delivery) -> None:
             delivery.id,
             before=(DeliveryState.TARGET_READY,),
             after=DeliveryState.START_PENDING,
-            contact_at=office.clock.now(),
+            contact_at=delivery.contact_at,
         )
     if not has_moved:
         raise Busy(f"Delivery {delivery.id} is being changed at this moment.")

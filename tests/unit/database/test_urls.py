@@ -1,5 +1,7 @@
 """Tracked URLs: the links of a delivery."""
 
+from dataclasses import replace
+
 import pytest
 
 from aftersend.database import urls
@@ -16,13 +18,13 @@ def _link(source: str, part: Part = Part.HTML, *, times: int = 1) -> NewUrl:
     return NewUrl(part, source, UrlType.EMAIL_CLICK, TrackingMode.ENABLED, source, times)
 
 
-def test_links_keep_their_ids_and_choices(lamps: Database) -> None:
-    """A link that is found again keeps id, mode and label; others come and go."""
+def test_links_keep_their_ids(lamps: Database) -> None:
+    """A link that is found again keeps its id and becomes what was found; others come and go."""
+    again = replace(_link("a", times=3), mode=TrackingMode.NEVER, label="A", category="c")
     with lamps.write() as connection:
         urls.refresh(connection, FIRST, [_link("a"), _link("b"), _link("a", Part.TEXT)])
         before = urls.of_delivery(connection, FIRST)
-        urls.change(connection, before[0].id, mode=TrackingMode.NEVER, label="A", category="c")
-        urls.refresh(connection, FIRST, [_link("c"), _link("a", times=3), _link("a", Part.TEXT)])
+        urls.refresh(connection, FIRST, [_link("c"), again, _link("a", Part.TEXT)])
         after = urls.of_delivery(connection, FIRST)
 
     assert ["a", "b", "a"] == [url.source for url in before]

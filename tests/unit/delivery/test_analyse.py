@@ -11,7 +11,8 @@ from aftersend.database.recipients import BATCH_ROWS_MAX, Profile
 from aftersend.database.schema import recipient
 from aftersend.database.seeds import Seed
 from aftersend.delivery.analyse import Analysis, analyse, stored
-from aftersend.delivery.create import create, list_urls, set_url
+from aftersend.delivery.create import create
+from aftersend.delivery.links import list_urls, set_url
 from aftersend.delivery.office import PostOffice
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.catalogue import decode, file_name
@@ -158,7 +159,7 @@ def test_an_unknown_delivery_is_not_analysed(office: PostOffice) -> None:
 def test_a_content_that_cannot_be_prepared_stops_the_delivery(office: PostOffice) -> None:
     """The place that is wrong is named, the target still counted, and the state stays."""
     add_recipients(office, ["ada@x.example"])
-    delivery_id = create(office, draft(html="<p>\n<%= what %></p>"))
+    delivery_id = create(office, draft(html="<p>\n<%@ include view='Nothing' %></p>"))
 
     analysis = analyse(office, delivery_id)
 

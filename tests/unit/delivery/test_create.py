@@ -9,9 +9,10 @@ import pytest
 from aftersend.database import deliveries, urls
 from aftersend.database.seeds import Seed
 from aftersend.delivery.analyse import analyse
-from aftersend.delivery.create import Draft, create, list_urls, set_url
+from aftersend.delivery.create import Draft, create
+from aftersend.delivery.links import list_urls, refresh_urls, set_url
 from aftersend.delivery.office import PostOffice
-from aftersend.delivery.prepare import refresh_urls
+from aftersend.delivery.prepare import source_of
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import DeliveryState, Part, TrackingMode, UrlType
 from aftersend.model.ids import OPEN_URL_ID, DeliveryId, RecipientId, UrlId
@@ -83,7 +84,7 @@ def test_an_incomplete_draft_is_refused(
 
 def test_a_broken_content_is_kept_for_the_analysis_to_tell(office: PostOffice) -> None:
     """A delivery with a content that cannot be prepared exists, without links."""
-    delivery_id = create(office, draft(html="<p><%= what %></p>"))
+    delivery_id = create(office, draft(html="<p><%@ include view='Nothing' %></p>"))
 
     assert [] == list_urls(office, delivery_id)
 
@@ -187,7 +188,7 @@ def test_one_link_has_one_row_however_many_detect_it_at_once(office: PostOffice)
         barrier.wait()
         with office.database.write() as connection:
             delivery = deliveries.get(connection, delivery_id)
-            refresh_urls(connection, office, delivery)
+            refresh_urls(connection, office, delivery, source_of(connection, delivery))
 
     threads = [Thread(target=detect) for _ in range(16)]
     for thread in threads:

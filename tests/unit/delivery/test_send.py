@@ -14,8 +14,9 @@ from aftersend.database.schema import recipient
 from aftersend.database.seeds import Seed
 from aftersend.delivery import ledger as ledgers
 from aftersend.delivery.analyse import analyse
-from aftersend.delivery.create import create, list_urls
+from aftersend.delivery.create import create
 from aftersend.delivery.ledger import ANSWER_NOT_SEEN, State
+from aftersend.delivery.links import list_urls
 from aftersend.delivery.mail_server import MailServer
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.send import Sent, send

@@ -18,7 +18,7 @@ def upgrade() -> None:
     _create_block()
     _create_enumeration_value()
     _create_url_memory()
-    _hash_sources()
+    _extend_tracked_url()
 
 
 def _text(name: str, default: str = "") -> sa.Column[str]:
@@ -91,11 +91,15 @@ def _create_url_memory() -> None:
     )
 
 
-def _hash_sources() -> None:
+def _extend_tracked_url() -> None:
     with op.batch_alter_table("tracked_url") as batch:
         batch.add_column(
             sa.Column("source_hash", sa.String(length=64), nullable=False, server_default="")
         )
+        for name, length in (("found_mode", 16), ("found_label", 255), ("found_category", 100)):
+            batch.add_column(
+                sa.Column(name, sa.String(length=length), nullable=False, server_default="")
+            )
     table = sa.table("tracked_url", sa.column("id"), sa.column("source"), sa.column("source_hash"))
     connection = op.get_bind()
     for row in connection.execute(sa.select(table.c.id, table.c.source)).all():
