@@ -1,47 +1,51 @@
-"""Deliveries: making, checking, sending and watching them."""
+"""Deliveries: making them, choosing what they are, checking them."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aftersend.cli.log import (
-    FormatOption,
-    LimitOption,
-    Listing,
-    LogFormat,
-    SinceOption,
-    SortOption,
-    TypeOption,
-    UntilOption,
-    VerdictOption,
-    show,
-)
+from aftersend.cli.choice import duration, named, read_object, read_text, text_or_file
 from aftersend.cli.output import (
     InstanceOption,
     JsonOption,
     open_from,
     print_json,
     print_table,
-    progress,
     say,
 )
 from aftersend.errors import InvalidInput
-from aftersend.model.enumeration import TrackingMode
+from aftersend.model.enumeration import MirrorMode, PixelPlace, TrackingMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aftersend.app import Instance
     from aftersend.model.ids import RecipientId
-    from aftersend.reports.deliveries import Summary
 
-__all__ = ["group"]
+__all__ = ["IdArgument", "group"]
 
 group = typer.Typer(help="Making, sending and watching deliveries.", no_args_is_help=True)
 
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1)]
+FileOption = Annotated[Path | None, typer.Option(metavar="FILE")]
+TrackingOption = Annotated[
+    bool | None, typer.Option("--tracking/--no-tracking", help="track links and opens at all")
+]
+OpensOption = Annotated[bool | None, typer.Option("--opens/--no-opens", help="track opens")]
+VariableOption = Annotated[
+    list[str] | None,
+    typer.Option("--variable", metavar="NAME=VALUE", help="for instructions; may be repeated"),
+]
+ObjectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--object", metavar="NAME=FILE", help="a document, .json or .xml; may be repeated"
+    ),
+]
+LastingOption = Annotated[str | None, typer.Option(metavar="TIME", help="like 30d, 12h; 0: ever")]
+FormulaOption = Annotated[str | None, typer.Option(metavar="TEXT", help="or @FILE; '': none")]
 
 
 @group.command()
@@ -49,14 +53,18 @@ def create(
     label: Annotated[str, typer.Option()],
     sender: Annotated[str, typer.Option(help='"Name <address>"')],
     subject: Annotated[str, typer.Option()],
-    html: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
-    text: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    html: FileOption = None,
+    text: FileOption = None,
     recipients: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="the target; without it: everybody")
     ] = None,
     seed: Annotated[
         list[str] | None, typer.Option(metavar="ADDRESS", help="a seed address; may be repeated")
     ] = None,
+    is_tracked: TrackingOption = None,
+    is_open_tracked: OpensOption = None,
+    variable: VariableOption = None,
+    document: ObjectOption = None,
     instance: InstanceOption = None,
     is_json: JsonOption = False,
 ) -> None:
@@ -65,22 +73,90 @@ def create(
     from aftersend.database.seeds import Seed
     from aftersend.delivery.create import Draft
     from aftersend.delivery.create import create as create_delivery
+    from aftersend.delivery.properties import Properties
 
     opened = open_from(instance)
     draft = Draft(
         label=label,
         sender=sender,
         subject=subject,
-        html=_read(html),
-        text=_read(text),
+        html=None if html is None else read_text(html),
+        text=None if text is None else read_text(text),
         recipient_ids=None if recipients is None else _target(opened, recipients),
         seeds=[Seed(address) for address in seed or ()],
+        properties=Properties(
+            is_tracked=is_tracked,
+            is_open_tracked=is_open_tracked,
+            variables=named("variable", variable, str),
+            objects=named("object", document, read_object),
+        ),
     )
     delivery_id = create_delivery(post_office(opened), draft)
     if is_json:
         print_json({"id": delivery_id})
     else:
         typer.echo(f"Made delivery {delivery_id}.")
+
+
+@group.command("set")
+def set_(
+    delivery_id: IdArgument,
+    label: Annotated[str | None, typer.Option()] = None,
+    sender: Annotated[str | None, typer.Option(help='"Name <address>"')] = None,
+    subject: Annotated[str | None, typer.Option()] = None,
+    html: FileOption = None,
+    text: FileOption = None,
+    is_tracked: TrackingOption = None,
+    is_open_tracked: OpensOption = None,
+    validity: LastingOption = None,
+    substitution_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="where expired links lead; '': nowhere")
+    ] = None,
+    resource_validity: LastingOption = None,
+    pixel: Annotated[PixelPlace | None, typer.Option()] = None,
+    mirror: Annotated[MirrorMode | None, typer.Option()] = None,
+    click_formula: FormulaOption = None,
+    open_formula: FormulaOption = None,
+    link_parameters: FormulaOption = None,
+    variable: VariableOption = None,
+    document: ObjectOption = None,
+    instance: InstanceOption = None,
+) -> None:
+    """Change what a delivery is; after sending, only --*validity and --substitution-url."""
+    from aftersend.app import post_office
+    from aftersend.delivery.properties import Properties, change_properties
+    from aftersend.model.ids import DeliveryId
+
+    properties = Properties(
+        label=label,
+        sender=sender,
+        subject=subject,
+        html=None if html is None else read_text(html),
+        text=None if text is None else read_text(text),
+        is_tracked=is_tracked,
+        is_open_tracked=is_open_tracked,
+        validity_s=duration(validity),
+        resources_s=duration(resource_validity),
+        substitution_url=substitution_url,
+        pixel=pixel,
+        mirror_mode=mirror,
+        click_formula=text_or_file(click_formula),
+        open_formula=text_or_file(open_formula),
+        link_parameters=text_or_file(link_parameters),
+        variables=named("variable", variable, str),
+        objects=named("object", document, read_object),
+    )
+    if properties == Properties():
+        raise typer.BadParameter("say what to change; --help lists it")
+    missed = change_properties(
+        post_office(open_from(instance)), DeliveryId(delivery_id), properties
+    )
+    typer.echo(f"Changed delivery {delivery_id}.")
+    for each in missed:
+        say(
+            f"Tracking server {each.server_id} does not know yet ({each.reason}): it is told by the"
+            " next run of the Tracking workflow."
+        )
 
 
 @group.command()
@@ -183,140 +259,6 @@ def render(
 
     office = post_office(open_from(instance))
     sys.stdout.buffer.write(print_message(office, DeliveryId(delivery_id), email))
-
-
-@group.command()
-def send(
-    delivery_id: IdArgument, instance: InstanceOption = None, is_json: JsonOption = False
-) -> None:
-    """Send a delivery, or go on where sending it stopped; analyses it first if needed."""
-    from aftersend.app import mail_server, post_office
-    from aftersend.delivery.send import send as send_delivery
-    from aftersend.model.ids import DeliveryId
-
-    opened = open_from(instance)
-    with progress() as on_progress:
-        sent = send_delivery(
-            post_office(opened),
-            mail_server(opened),
-            DeliveryId(delivery_id),
-            on_progress=lambda done, total: on_progress("Messages", done, total),
-        )
-    if is_json:
-        print_json({"sent": sent.sent, "failed": sent.failed, "seconds": round(sent.seconds, 3)})
-    elif sent.was_finished:
-        typer.echo(f"Delivery {delivery_id} was finished: {sent.sent:,} sent before.")
-    else:
-        typer.echo(f"{sent.sent:,} sent, {sent.failed:,} failed, in {sent.seconds:.1f} s.")
-
-
-@group.command("list")
-def list_(
-    instance: InstanceOption = None, is_json: JsonOption = False, limit: LimitOption = 200
-) -> None:
-    """Show deliveries with their main figures, the newest first."""
-    from aftersend.reports.deliveries import summaries
-
-    rows = summaries(open_from(instance).database, limit=limit or None)
-    if is_json:
-        print_json([_document(row) for row in rows])
-        return
-    columns = ("Id", "Label", "State", "Contact date (UTC)", "To deliver", "Success", "Opens")
-    print_table(
-        (*columns, "Clicks"),
-        [
-            (
-                row.id,
-                row.label,
-                row.state.label,
-                row.contact_at,
-                row.to_deliver,
-                row.success,
-                row.indicators["recipient_open"].value,
-                row.indicators["recipient_click"].value,
-            )
-            for row in rows
-        ],
-    )
-
-
-@group.command("show")
-def show_(
-    delivery_id: IdArgument, instance: InstanceOption = None, is_json: JsonOption = False
-) -> None:
-    """Show one delivery with all its indicators."""
-    from aftersend.model.ids import DeliveryId
-    from aftersend.reports.deliveries import summary
-
-    row = summary(open_from(instance).database, DeliveryId(delivery_id))
-    if is_json:
-        print_json(_document(row))
-        return
-    typer.echo(f"{row.label} ({row.internal_name}): {row.state.label}")
-    print_table(
-        ("Indicator", "Value", "Rate"),
-        [
-            (one.label, one.value, None if one.rate is None else f"{one.rate:.2%}")
-            for one in row.indicators.values()
-        ],
-    )
-    upto = "nothing collected yet" if row.as_of is None else f"{row.as_of:%Y-%m-%d %H:%M} UTC"
-    say(f"Data up to: {upto}.")
-
-
-@group.command()
-def logs(
-    delivery_id: IdArgument,
-    instance: InstanceOption = None,
-    kind: TypeOption = None,
-    verdict: VerdictOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    sort: SortOption = "at",
-    limit: LimitOption = 200,
-    output: FormatOption = None,
-    is_json: JsonOption = False,
-) -> None:
-    """Show the tracking logs of a delivery, newest first."""
-    from aftersend.model.ids import DeliveryId
-    from aftersend.reports.logs import delivery_logs
-
-    wanted = output or (LogFormat.JSON if is_json else LogFormat.TABLE)
-    listing = Listing(kind, verdict, since, until, sort, limit, wanted)
-    opened = open_from(instance)
-    query = listing.query(dedup_open_period_s=opened.settings.tracking.dedup_open_period_s)
-    show(listing, delivery_logs(opened.database, opened.lake(), DeliveryId(delivery_id), query))
-
-
-def _document(row: "Summary") -> dict[str, Any]:
-    from aftersend.reports.render import figures_document
-
-    return {
-        "id": row.id,
-        "internal_name": row.internal_name,
-        "label": row.label,
-        "state": row.state.slug,
-        "is_tracked": row.is_tracked,
-        "contact_at": row.contact_at,
-        "to_deliver": row.to_deliver,
-        "processed": row.processed,
-        "success": row.success,
-        "error": row.error,
-        "indicators": figures_document(row.indicators),
-        "as_of": row.as_of,
-    }
-
-
-def _read(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        # Line ends are content, too: what was written is what is sent.
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is not UTF-8: save it as UTF-8.") from error
 
 
 def _target(opened: "Instance", path: Path) -> "Sequence[RecipientId]":

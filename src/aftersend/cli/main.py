@@ -8,6 +8,8 @@ import typer
 
 from aftersend.cli import (
     delivery,
+    delivery_send,
+    delivery_view,
     instance,
     operator,
     recipient,
@@ -53,6 +55,8 @@ def _root(
         os.environ[INSTANCE_VARIABLE] = str(instance)
 
 
+for _part in (delivery_send, delivery_view):
+    _part.register(delivery.group)
 for _group in (instance, run, rehearsal, report):
     _group.register(root)
 for _name, _group in {
