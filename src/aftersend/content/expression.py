@@ -38,6 +38,7 @@ __all__ = [
     "OpenPixel",
     "Operand",
     "Passage",
+    "Place",
     "Script",
     "Statement",
     "Value",
@@ -139,6 +140,15 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the author wrote something; lines and columns count from 1."""
+
+    part: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """One of the texts of a message with its blocks expanded.
 
@@ -155,11 +165,19 @@ class Passage:
 
     def error(self, problem: str, at: int) -> InvalidContent:
         """Make the error that names a place in the author's own lines."""
+        return _error(problem, self.place(at))
+
+    def place(self, at: int) -> Place:
+        """Tell where the author wrote what stands at a place of the text."""
         index = bisect_right(self.origins, at, key=lambda each: each[0]) - 1
         start, origin, is_written = self.origins[index]
-        return _error(
-            self.name, self.written, problem, at=origin + (at - start if is_written else 0)
-        )
+        return _place(self.name, self.written, origin + (at - start if is_written else 0))
+
+    def code_place(self, expression: Expression) -> Place:
+        """Tell where the author wrote the code of a script or statement."""
+        assert isinstance(expression.what, Script | Statement), "others have no code"
+        text = self.text[expression.start : expression.end]
+        return self.place(expression.start + text.index(expression.what.code, len("<%")))
 
     def pieces(self, start: int, end: int) -> Iterator[str | Expression]:
         """Cut a stretch of the text into literal texts and expressions; no empty texts."""
@@ -195,13 +213,12 @@ def read_passage(name: str, written: str, *, blocks: Mapping[str, Block]) -> Pas
         builder.add_text(written[at : match.start()], origin=at)
         close = written.find("%>", match.end())
         if close < 0:
-            raise _error(
-                name, written, "`<%` is not closed: write `%>` behind it.", at=match.start()
-            )
+            place = _place(name, written, match.start())
+            raise _error("`<%` is not closed: write `%>` behind it.", place)
         try:
             what = _parse(written[match.end() : close], blocks)
         except ValueError as error:
-            raise _error(name, written, str(error), at=match.start()) from None
+            raise _error(str(error), _place(name, written, match.start())) from None
         builder.add(written[match.start() : close + 2], what, origin=match.start())
         at = close + 2
     builder.add_text(written[at:], origin=at)
@@ -308,12 +325,14 @@ def _check_characters(name: str, written: str) -> None:
     try:
         written.encode()
     except UnicodeEncodeError as error:
-        raise _error(
-            name, written, "Half a character (a surrogate) stands here.", at=error.start
-        ) from error
+        place = _place(name, written, error.start)
+        raise _error("Half a character (a surrogate) stands here.", place) from error
 
 
-def _error(name: str, written: str, problem: str, *, at: int) -> InvalidContent:
+def _place(name: str, written: str, at: int) -> Place:
     line_start = written.rfind("\n", 0, at) + 1
-    line = written.count("\n", 0, at) + 1
-    return InvalidContent(problem, part=name, line=line, column=at - line_start + 1)
+    return Place(name, written.count("\n", 0, at) + 1, at - line_start + 1)
+
+
+def _error(problem: str, place: Place) -> InvalidContent:
+    return InvalidContent(problem, part=place.part, line=place.line, column=place.column)

@@ -1,40 +1,101 @@
 """Texts with slots: what is the same in every message, and where the rest goes.
 
+A text without scripts has its slots at fixed places. In a text with scripts the run of the script
+says what is written in which order: see `Writing`.
+
 Source: spec §3.2; the escapes are ours: HTML's and the URL's own (RFC 3986).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Final, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aftersend.content.detection import LINE_BREAKS
-from aftersend.content.expression import MessageToken, Operand, Passage, Value
+from aftersend.content.expression import (
+    Expression,
+    MessageToken,
+    OpenPixel,
+    Operand,
+    Passage,
+    Place,
+    Script,
+    Statement,
+    Value,
+)
 from aftersend.model.enumeration import Part
 from aftersend.model.ids import NO_URL_ID, UrlId
 
-__all__ = ["Edit", "Piece", "Sheet", "TokenSlot", "ValueSlot", "lay_out", "spoken", "written"]
+__all__ = [
+    "Code",
+    "Edit",
+    "FormulaSlot",
+    "Piece",
+    "Sheet",
+    "TokenSlot",
+    "ValueSlot",
+    "is_scripted",
+    "lay_out",
+    "percent",
+    "spoken",
+    "stretch",
+    "value_slot",
+    "written",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSlot:
-    """The token of a link; its values come from the recipient's `fields`."""
+    """The token of a link; `fields` say where its values come from."""
 
     part: Part
     url_id: UrlId
     fields: tuple[Operand, ...] = ()
+    places: Mapping[Script, Place] = field(default_factory=dict, compare=False)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Give the values that only a script knows."""
+        return tuple(each for each in self.fields if isinstance(each, Script))
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSlot:
-    """A field of the recipient, as `spell` writes it."""
+    """A field of the recipient or what a script gives, as `spell` writes it."""
 
-    field: str
+    operand: Operand
     spell: Callable[[str], str]
+    place: Place | None = field(default=None, compare=False)
 
 
-Piece: TypeAlias = str | TokenSlot | ValueSlot
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A statement: it decides what of the pieces behind it is written."""
+
+    code: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaSlot:
+    """An address that a formula writes, which people know by `name`.
+
+    `function` and `arguments` are JavaScript; the address stands between `before` and `behind`, as
+    `spell` writes it. Where the formula writes nothing, `own` is written.
+    """
+
+    name: str
+    function: str
+    arguments: str
+    token: TokenSlot
+    spell: Callable[[str], str]
+    before: str = ""
+    behind: str = ""
+    own: tuple["Piece", ...] = ()
+
+
+Piece: TypeAlias = str | TokenSlot | ValueSlot | Code | FormulaSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +109,26 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A text with slots: for each (place, n) of `slots`, filling n goes to that literal's place."""
+    """A text with slots: for each (place, n) of `slots`, filling n goes to that literal's place.
+
+    A scripted one has `stretches` instead: of numbers, where n ≥ 0 is literal n and n < 0 is
+    filling ~n. A run of its script gives the order of all of them.
+    """
 
     literals: tuple[str, ...]
-    slots: tuple[tuple[int, int], ...]
+    slots: tuple[tuple[int, int], ...] = ()
+    stretches: tuple[tuple[int, ...], ...] | None = None
 
-    def fill(self, fillings: Sequence[str]) -> str:
-        """Write the text."""
+    @property
+    def is_fixed(self) -> bool:
+        """Tell whether the text is the same in every message."""
+        return self.stretches is None and not self.slots
+
+    def fill(self, fillings: Sequence[str], order: Sequence[int] = ()) -> str:
+        """Write the text; `order` is that of a scripted one."""
+        if self.stretches is not None:
+            literals = self.literals
+            return "".join([literals[n] if n >= 0 else fillings[~n] for n in order])
         texts = list(self.literals)
         for place, index in self.slots:
             texts[place] = fillings[index]
@@ -66,10 +140,48 @@ def written(passage: Passage, part: Part | None, edits: Iterable[Edit] = ()) -> 
     at = 0
     for edit in sorted(edits, key=lambda each: (each.start, each.end)):
         assert at <= edit.start, "edits do not overlap"
-        yield from _stretch(passage, part, at, edit.start)
+        yield from stretch(passage, part, at, edit.start)
         yield from edit.pieces
         at = edit.end
-    yield from _stretch(passage, part, at, len(passage.text))
+    yield from stretch(passage, part, at, len(passage.text))
+
+
+def stretch(passage: Passage, part: Part | None, start: int, end: int) -> Iterator[Piece]:
+    """Cut a stretch of a passage."""
+    for piece in passage.pieces(start, end):
+        if isinstance(piece, str):
+            yield piece
+            continue
+        match piece.what:
+            case Value() | Script():
+                yield value_slot(passage, part, piece)
+            case Statement():
+                yield Code(piece.what.code, passage.code_place(piece))
+            case MessageToken():
+                assert part is not None, "only parts have a token"
+                yield TokenSlot(part, NO_URL_ID)
+            case OpenPixel():
+                pass
+
+
+def value_slot(passage: Passage, part: Part | None, expression: Expression) -> ValueSlot:
+    """Say how the value of an expression is written in a part."""
+    what = expression.what
+    if isinstance(what, Value):
+        return ValueSlot(what.field, percent if what.is_url else _SPELLS[part])
+    assert isinstance(what, Script), "others have no value"
+    spell = _percent_once if what.is_url else _SPELLS[part]
+    return ValueSlot(what, spell, passage.code_place(expression))
+
+
+def is_scripted(pieces: Iterable[Piece]) -> bool:
+    """Tell whether only a script knows how a text goes."""
+    return any(
+        isinstance(piece, Code | FormulaSlot)
+        or (isinstance(piece, ValueSlot) and isinstance(piece.operand, Script))
+        or (isinstance(piece, TokenSlot) and piece.scripts)
+        for piece in pieces
+    )
 
 
 def lay_out(pieces: Iterable[Piece], indexes: Mapping[Piece, int]) -> Sheet:
@@ -96,21 +208,13 @@ def spoken(value: object) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-def _stretch(passage: Passage, part: Part | None, start: int, end: int) -> Iterator[Piece]:
-    for piece in passage.pieces(start, end):
-        if isinstance(piece, str):
-            yield piece
-        elif isinstance(piece.what, Value):
-            yield ValueSlot(piece.what.field, _percent if piece.what.is_url else _SPELLS[part])
-        elif isinstance(piece.what, MessageToken):
-            assert part is not None, "only parts have blocks"
-            yield TokenSlot(part, NO_URL_ID)
-        else:
-            raise passage.error(f"{piece.what} is not run here.", piece.start)
-
-
-def _percent(text: str) -> str:
+def percent(text: str) -> str:
+    """Percent-encode all that means something in an address."""
     return quote(text, safe="")
+
+
+def _percent_once(text: str) -> str:
+    return quote(unquote(text), safe="")
 
 
 def _one_line(text: str) -> str:

@@ -11,33 +11,40 @@ Source: spec §3.1 (step 5), §3.7, §3.13; architecture D2.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from html import escape
 from typing import Final
 
+from aftersend.content import formula
+from aftersend.content.compositor import TOKEN_HERE, Composition, Fillings, compose
 from aftersend.content.detection import PreparedPart, group, read_parts, read_subject
-from aftersend.content.message import Addresses, FoundLink, Rendered, Source, TrackedLink
-from aftersend.content.sheet import (
-    Edit,
-    Piece,
-    Sheet,
-    TokenSlot,
-    ValueSlot,
-    lay_out,
-    spoken,
-    written,
+from aftersend.content.expression import OpenPixel, Operand, Passage, Script
+from aftersend.content.formula import CLICK, OPEN, Link, Pair
+from aftersend.content.hypertext import Occurrence
+from aftersend.content.message import (
+    Addresses,
+    FoundLink,
+    Preparation,
+    Rendered,
+    Source,
+    TrackedLink,
 )
-from aftersend.errors import InvalidContent, InvalidToken
-from aftersend.model.catalogue import Destination
-from aftersend.model.enumeration import Part, UrlType
+from aftersend.content.script import Limits
+from aftersend.content.sheet import Edit, FormulaSlot, Piece, Sheet, TokenSlot, stretch, written
+from aftersend.model.catalogue import DESTINATION_LENGTH_MAX, TOKEN_SLOT, Destination
+from aftersend.model.enumeration import Part, PixelPlace, UrlType
 from aftersend.model.ids import OPEN_URL_ID, DeliveryId, MessageId, UrlId
-from aftersend.model.token import KeyRing, encode_message, frame
+from aftersend.model.token import VALUES_MAX, KeyRing
 
 __all__ = ["Template", "compile_message"]
 
 _OPEN: Final = Destination((), UrlType.OPEN, "Open")
 # Never display:none: some clients do not load what they do not show.
 _PIXEL_END: Final = (
-    '.gif" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
+    '" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
 )
+_OURS: Final = frozenset((UrlType.MIRROR_PAGE, UrlType.OPT_OUT))
+_FUNCTIONS: Final = {CLICK: "$click", OPEN: "$open"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,16 @@ class Template:
 
     delivery_id: DeliveryId
     urls: Mapping[UrlId, Destination]
-    fields: frozenset[str]
     subject: Sheet
     parts: Mapping[Part, Sheet]
-    _tokens: tuple[TokenSlot, ...]
-    _frames: tuple[tuple[bytes, bytes], ...]
-    _values: tuple[ValueSlot, ...]
+    untracked_reason: str
+    _composition: Composition
+    _limits: Limits
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Give all fields of recipients that the message may read."""
+        return self._composition.fields
 
     @property
     def has_html(self) -> bool:
@@ -69,40 +80,49 @@ class Template:
         return Part.TEXT in self.parts
 
     def render(
-        self, recipient: Mapping[str, object], *, message_id: MessageId, keys: KeyRing
+        self,
+        recipient: Mapping[str, object],
+        *,
+        message_id: MessageId,
+        keys: KeyRing,
+        at: datetime | None = None,
     ) -> Rendered:
         """Write the message to one recipient; a field that is missing or None is empty.
 
+        Scripts take `at` for now.
+
         Raises:
-            InvalidContent: the values of a link are longer than a link can be.
+            InvalidContent: a script fails, or the values of a link are longer than a link can be.
         """
-        fillings = self.fillings(recipient, message_id=message_id, keys=keys)
+        fillings, orders = self.fillings(recipient, message_id=message_id, keys=keys, at=at)
         html, text = self.parts.get(Part.HTML), self.parts.get(Part.TEXT)
         return Rendered(
-            subject=self.subject.fill(fillings),
-            html=html.fill(fillings) if html else None,
-            text=text.fill(fillings) if text else None,
+            subject=self.subject.fill(fillings, orders.get(None, ())),
+            html=html.fill(fillings, orders.get(Part.HTML, ())) if html else None,
+            text=text.fill(fillings, orders.get(Part.TEXT, ())) if text else None,
         )
 
     def fillings(
-        self, recipient: Mapping[str, object], *, message_id: MessageId, keys: KeyRing
-    ) -> list[str]:
+        self,
+        recipient: Mapping[str, object],
+        *,
+        message_id: MessageId,
+        keys: KeyRing,
+        at: datetime | None = None,
+    ) -> Fillings:
         """Write only what differs from message to message: what goes into the slots.
 
         Raises:
-            InvalidContent: the values of a link are longer than a link can be.
+            InvalidContent: a script fails, or the values of a link are longer than a link can be.
         """
-        frames: Sequence[tuple[bytes, bytes]] = self._frames
-        if len(frames) < len(self._tokens):
-            frames = [*frames, *(_frame(slot, recipient) for slot in self._tokens[len(frames) :])]
-        try:
-            fillings = encode_message(
-                frames, delivery_id=self.delivery_id, message_id=message_id, keys=keys
-            )
-        except InvalidToken as error:
-            raise InvalidContent("The recipient's values are too long for a link.") from error
-        fillings += [value.spell(spoken(recipient.get(value.field))) for value in self._values]
-        return fillings
+        return self._composition.fillings(
+            recipient,
+            delivery_id=self.delivery_id,
+            message_id=message_id,
+            keys=keys,
+            limits=self._limits,
+            at=at,
+        )
 
 
 def compile_message(
@@ -113,6 +133,7 @@ def compile_message(
     tracked: Mapping[tuple[Part, str], TrackedLink] | None = None,
     is_tracked: bool = True,
     is_open_tracked: bool = True,
+    preparation: Preparation = Preparation(),  # noqa: B008 - it cannot change
 ) -> Template:
     """Prepare a message for every recipient of a delivery.
 
@@ -123,26 +144,53 @@ def compile_message(
     Raises:
         InvalidContent: the message cannot be prepared; it says where and what to write instead.
     """
+    limits = Limits(preparation.seconds_max, preparation.memory_bytes_max)
     subject = list(written(read_subject(source), None))
     parts = read_parts(source, addresses)
     found = {(link.part, link.source): link for part in parts for link in group(part, addresses)}
     if tracked is None:
         tracked = _track_all(found)
-    if not is_tracked:
-        tracked = {}
-    chosen = {key: tracked[key] for key in found if key in tracked}
-    urls = {link.url_id: _destination(found[key], link) for key, link in chosen.items()}
-    assert len({link.url_id for link in chosen.values()}) == len(chosen), "an id is one link"
+    chosen = {key: tracked[key] for key in found if key in tracked} if is_tracked else {}
+    links = _links(found, chosen, addresses, preparation, limits)
+    urls = {each.url_id: each.destination for each in links.values() if each.url_id is not None}
+    assert len(urls) == len(chosen), "an id is one link"
     has_pixel = is_tracked and is_open_tracked and parts[0].part is Part.HTML
     if has_pixel:
         urls[OPEN_URL_ID] = _OPEN
-    bodies = {
-        each.part: list(
-            written(each.passage, each.part, _edits(each, addresses, chosen, has_pixel))
-        )
-        for each in parts
-    }
-    return _template(delivery_id, urls, subject, bodies)
+    formulas = _formulas(preparation)
+    bodies: dict[Part | None, Sequence[Piece]] = {None: subject}
+    for each in parts:
+        editor = _Editor(each, f"{addresses.redirect}/r/", links, formulas)
+        place = preparation.pixel if has_pixel and each.part is Part.HTML else None
+        bodies[each.part] = list(written(each.passage, each.part, editor.edits(place)))
+    composition = compose(
+        bodies,
+        formulas={
+            _FUNCTIONS[name]: formula.function(passage) for name, passage in formulas.items()
+        },
+        delivery=preparation.delivery,
+    )
+    sheets = dict(composition.sheets)
+    return Template(
+        delivery_id=delivery_id,
+        urls=urls,
+        subject=sheets[None],
+        parts={part: sheet for part, sheet in sheets.items() if part is not None},
+        untracked_reason="",
+        _composition=composition,
+        _limits=limits,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A link with its parameters; it has no `url_id` when it is not tracked."""
+
+    known: Link
+    url_id: UrlId | None
+    destination: Destination
+    fields: tuple[Operand, ...]
+    pairs: tuple[Pair, ...]
 
 
 def _track_all(found: Mapping[tuple[Part, str], FoundLink]) -> dict[tuple[Part, str], TrackedLink]:
@@ -152,55 +200,140 @@ def _track_all(found: Mapping[tuple[Part, str], FoundLink]) -> dict[tuple[Part, 
     }
 
 
-def _destination(found: FoundLink, link: TrackedLink) -> Destination:
-    return Destination(found.destination.pieces, link.type, link.label or found.label)
-
-
-def _edits(
-    prepared: PreparedPart,
-    addresses: Addresses,
+def _links(
+    found: Mapping[tuple[Part, str], FoundLink],
     chosen: Mapping[tuple[Part, str], TrackedLink],
-    has_pixel: bool,
-) -> Iterator[Edit]:
-    base = f"{addresses.redirect}/r/"
-    for start, end in prepared.unsent:
-        yield Edit(start, end)
-    for each in prepared.occurrences:
-        link = chosen.get((prepared.part, each.address.source))
-        if link is not None:
-            slot = TokenSlot(prepared.part, link.url_id, each.address.fields)
-            yield Edit(each.start, each.end, (base, slot))
-    if has_pixel and prepared.part is Part.HTML:
-        pixel = (f'<img src="{base}', TokenSlot(Part.HTML, OPEN_URL_ID), _PIXEL_END)
-        yield Edit(prepared.pixel_at, prepared.pixel_at, pixel)
+    addresses: Addresses,
+    preparation: Preparation,
+    limits: Limits,
+) -> dict[tuple[Part, str], _Link]:
+    """Bring together what is known of each link, and give it its parameters."""
+    known = {key: _known(link, chosen.get(key)) for key, link in found.items()}
+    keys = [key for key in found if not _is_ours(found[key], chosen.get(key), addresses)]
+    pairs = formula.parameters(
+        preparation.link_parameters,
+        [known[key] for key in keys],
+        delivery=preparation.delivery,
+        limits=limits,
+    )
+    parameters = dict(zip(keys, pairs, strict=True))
+    return {
+        key: _link(link, known[key], chosen.get(key), parameters.get(key, ()))
+        for key, link in found.items()
+    }
 
 
-def _template(
-    delivery_id: DeliveryId,
-    urls: Mapping[UrlId, Destination],
-    subject: list[Piece],
-    bodies: Mapping[Part, list[Piece]],
-) -> Template:
-    pieces = [*subject, *(piece for body in bodies.values() for piece in body)]
-    slots = dict.fromkeys(piece for piece in pieces if isinstance(piece, TokenSlot))
-    tokens = sorted(slots, key=lambda slot: bool(slot.fields))
-    values = list(dict.fromkeys(piece for piece in pieces if isinstance(piece, ValueSlot)))
-    fillings: list[Piece] = [*tokens, *values]
-    indexes = {slot: index for index, slot in enumerate(fillings)}
-    return Template(
-        delivery_id=delivery_id,
-        urls=urls,
-        fields=frozenset(value.field for value in values).union(
-            each for slot in tokens for each in slot.fields if isinstance(each, str)
-        ),
-        _tokens=tuple(tokens),
-        _frames=tuple(frame(slot.part, slot.url_id) for slot in tokens if not slot.fields),
-        _values=tuple(values),
-        subject=lay_out(subject, indexes),
-        parts={part: lay_out(body, indexes) for part, body in bodies.items()},
+def _known(found: FoundLink, link: TrackedLink | None) -> Link:
+    label = (link and link.label) or found.label
+    return Link(found.source, link.url_id if link else 0, label, found.category)
+
+
+def _is_ours(found: FoundLink, link: TrackedLink | None, addresses: Addresses) -> bool:
+    pieces = found.destination.pieces
+    first = str(pieces[0])
+    return (
+        found.type in _OURS
+        or (link is not None and link.type in _OURS)
+        or TOKEN_SLOT in pieces
+        or first.startswith((f"{addresses.app}/", f"{addresses.redirect}/r/"))
     )
 
 
-def _frame(slot: TokenSlot, recipient: Mapping[str, object]) -> tuple[bytes, bytes]:
-    values = [spoken(recipient.get(field)) for field in slot.fields if isinstance(field, str)]
-    return frame(slot.part, slot.url_id, values)
+def _link(
+    found: FoundLink, known: Link, link: TrackedLink | None, pairs: tuple[Pair, ...]
+) -> _Link:
+    pieces, fields = formula.add_parameters(found.destination.pieces, found.fields, pairs)
+    if sum(len(each) for each in pieces if isinstance(each, str)) > DESTINATION_LENGTH_MAX:
+        problem = f"makes {found.source[:80]} longer than {DESTINATION_LENGTH_MAX} characters."
+        raise formula.refuse_parameters(problem)
+    if len(fields) > VALUES_MAX:
+        raise formula.refuse_parameters(f"gives {found.source[:80]} more than {VALUES_MAX} fields.")
+    return _Link(
+        known=known,
+        url_id=link.url_id if link else None,
+        destination=Destination(pieces, link.type if link else found.type, known.label),
+        fields=fields,
+        pairs=pairs,
+    )
+
+
+def _formulas(preparation: Preparation) -> dict[str, Passage]:
+    read = {
+        name: formula.read_formula(name, text)
+        for name, text in ((CLICK, preparation.click_formula), (OPEN, preparation.open_formula))
+    }
+    return {name: passage for name, passage in read.items() if passage is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Editor:
+    """Says what is sent in place of what the author wrote in one part."""
+
+    prepared: PreparedPart
+    base: str
+    links: Mapping[tuple[Part, str], _Link]
+    formulas: Mapping[str, Passage]
+
+    def edits(self, pixel: PixelPlace | None) -> Iterator[Edit]:
+        for start, end in self.prepared.unsent:
+            yield Edit(start, end)
+        for each in self.prepared.occurrences:
+            link = self.links[self.prepared.part, each.address.source]
+            edit = self._tracked(each, link) if link.url_id is not None else self._own(each, link)
+            if edit is not None:
+                yield edit
+        if pixel is not None:
+            yield self._pixel(pixel)
+
+    def _own(self, each: Occurrence, link: _Link) -> Edit | None:
+        passage, part = self.prepared.passage, self.prepared.part
+        return formula.insert_parameters(passage, part, each.start, each.end, link.pairs)
+
+    def _tracked(self, each: Occurrence, link: _Link) -> Edit:
+        passage, part = self.prepared.passage, self.prepared.part
+        assert link.url_id is not None, "it is tracked"
+        scripts = (at for at in passage.within(each.start, each.end) if isinstance(at.what, Script))
+        places = {at.what: passage.code_place(at) for at in scripts if isinstance(at.what, Script)}
+        slot = TokenSlot(part, link.url_id, link.fields, places)
+        if CLICK not in self.formulas:
+            return Edit(each.start, each.end, (self.base, slot))
+        insertion = self._own(each, link)
+        at = insertion.start if insertion else each.end
+        written = FormulaSlot(
+            name=CLICK,
+            function=_FUNCTIONS[CLICK],
+            arguments=formula.arguments(link.known, f"{self.base}{TOKEN_HERE}"),
+            token=slot,
+            spell=escape if part is Part.HTML else str,
+            own=(
+                *stretch(passage, part, each.start, at),
+                *(insertion.pieces if insertion else ()),
+                *stretch(passage, part, at, each.end),
+            ),
+        )
+        return Edit(each.start, each.end, (written,))
+
+    def _pixel(self, place: PixelPlace) -> Edit:
+        start, end = self._pixel_place(place)
+        slot = TokenSlot(Part.HTML, OPEN_URL_ID)
+        if OPEN not in self.formulas:
+            return Edit(start, end, (f'<img src="{self.base}', slot, f".gif{_PIXEL_END}"))
+        link = Link("", OPEN_URL_ID, _OPEN.label, "")
+        written = FormulaSlot(
+            name=OPEN,
+            function=_FUNCTIONS[OPEN],
+            arguments=formula.arguments(link, f"{self.base}{TOKEN_HERE}.gif"),
+            token=slot,
+            spell=escape,
+            before='<img src="',
+            behind=_PIXEL_END,
+        )
+        return Edit(start, end, (written,))
+
+    def _pixel_place(self, place: PixelPlace) -> tuple[int, int]:
+        if place is PixelPlace.PLACEHOLDER:
+            for each in self.prepared.passage.expressions:
+                if isinstance(each.what, OpenPixel):
+                    return each.start, each.end
+        at = self.prepared.pixel_at
+        return at, at

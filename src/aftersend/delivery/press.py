@@ -47,17 +47,44 @@ class StandIn:
 
 @dataclass(frozen=True, slots=True)
 class _Galley:
-    """A body with slots, encoded: filling n of the message goes to each (place, n)."""
+    """A body with slots, encoded: filling n of the message goes to each (place, n).
+
+    A part whose script says what is written goes as a whole to the place of its `passage`.
+    """
 
     head: bytes
     literals: tuple[bytes, ...]
     slots: tuple[tuple[int, int], ...]
+    passages: tuple["_Passage", ...] = ()
 
-    def fill(self, head: bytes, fillings: Sequence[bytes]) -> bytes:
+    def fill(
+        self,
+        head: bytes,
+        fillings: Sequence[bytes],
+        orders: Mapping[Part | None, Sequence[int]],
+    ) -> bytes:
         texts = [head, self.head, *self.literals]
         for place, index in self.slots:
             texts[place + 2] = fillings[index]
+        for passage in self.passages:
+            texts[passage.place + 2] = passage.fill(fillings, orders[passage.part])
         return b"".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """A scripted part with its own literals; `is_whole` when nothing follows it."""
+
+    place: int
+    part: Part
+    literals: tuple[bytes, ...]
+    is_whole: bool
+
+    def fill(self, fillings: Sequence[bytes], order: Sequence[int]) -> bytes:
+        literals = self.literals
+        text = b"".join([literals[n] if n >= 0 else fillings[~n] for n in order])
+        text = _ended(text)
+        return text + _last_line_end(text) if self.is_whole else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +108,15 @@ class Press:
         """Print the message to one address, headers and all, ready for SMTP.
 
         Raises:
-            InvalidContent: the values of this recipient make a link too long.
+            InvalidContent: a script fails for this recipient, or the values make a link too long.
         """
         name, values = self.person(addressee)
-        fillings = self.template.fillings(values, message_id=addressee.id, keys=self.keys)
-        subject = self._subject or header_line("Subject", self.template.subject.fill(fillings))
+        fillings, orders = self.template.fillings(
+            values, message_id=addressee.id, keys=self.keys, at=at
+        )
+        subject = self._subject or header_line(
+            "Subject", self.template.subject.fill(fillings, orders.get(None, ()))
+        )
         sent_to = address.as_sent(addressee.address)
         head = b"".join(
             (
@@ -98,7 +129,7 @@ class Press:
             )
         )
         galley = self._text if addressee.is_text else self._both
-        data = galley.fill(head, [quote(each) for each in fillings])
+        data = galley.fill(head, [quote(each) for each in fillings], orders)
         return Letter(self._sender, sent_to, data)
 
     def person(self, addressee: Addressee) -> tuple[str, Mapping[str, object]]:
@@ -161,16 +192,17 @@ def build(
         _from=mailbox_line("From", name, sender),
         _both=_multipart(delivery, parts) if len(parts) > 1 else _single(*parts[0]),
         _text=_single(*parts[0]),
-        _subject=None if subject.slots else header_line("Subject", "".join(subject.literals)),
+        _subject=header_line("Subject", "".join(subject.literals)) if subject.is_fixed else None,
     )
 
 
 def _single(part: Part, sheet: Sheet) -> _Galley:
     head = b"MIME-Version: 1.0\r\n" + _part_head(part) + b"\r\n"
-    literals, slots = _quoted(sheet)
+    literals = _quoted(sheet)
+    if sheet.stretches is not None:
+        return _Galley(head, (b"",), (), (_Passage(0, part, literals, is_whole=True),))
     # A message ends at the end of a line.
-    end = b"" if literals[-1].endswith(b"\r\n") else b"\r\n"
-    return _Galley(head, (*literals, end), slots)
+    return _Galley(head, (*literals, _last_line_end(literals[-1])), sheet.slots)
 
 
 def _multipart(delivery: Delivery, parts: Sequence[tuple[Part, Sheet]]) -> _Galley:
@@ -181,13 +213,18 @@ def _multipart(delivery: Delivery, parts: Sequence[tuple[Part, Sheet]]) -> _Gall
     ).encode()
     literals: list[bytes] = []
     slots: list[tuple[int, int]] = []
+    passages: list[_Passage] = []
     for part, sheet in parts:
         literals.append(f"\r\n--{boundary}\r\n".encode() + _part_head(part) + b"\r\n")
-        own_literals, own_slots = _quoted(sheet)
-        slots += ((place + len(literals), index) for place, index in own_slots)
-        literals += own_literals
+        own = _quoted(sheet)
+        if sheet.stretches is not None:
+            passages.append(_Passage(len(literals), part, own, is_whole=False))
+            literals.append(b"")
+            continue
+        slots += ((place + len(literals), index) for place, index in sheet.slots)
+        literals += own
     literals.append(f"\r\n--{boundary}--\r\n".encode())
-    return _Galley(head, tuple(literals), tuple(slots))
+    return _Galley(head, tuple(literals), tuple(slots), tuple(passages))
 
 
 def _part_head(part: Part) -> bytes:
@@ -197,11 +234,21 @@ def _part_head(part: Part) -> bytes:
     ).encode()
 
 
-def _quoted(sheet: Sheet) -> tuple[list[bytes], tuple[tuple[int, int], ...]]:
+def _quoted(sheet: Sheet) -> tuple[bytes, ...]:
     literals = [quote(literal) for literal in sheet.literals]
-    # A soft line break must not be the last of a part.
-    literals[-1] = literals[-1].removesuffix(SOFT_BREAK)
-    return literals, sheet.slots
+    if sheet.stretches is None:
+        literals[-1] = _ended(literals[-1])
+    return tuple(literals)
+
+
+def _ended(text: bytes) -> bytes:
+    """Let a part not end in a soft line break, but for one that keeps a space."""
+    shorter = text.removesuffix(SOFT_BREAK)
+    return text if shorter.endswith((b" ", b"\t")) else shorter
+
+
+def _last_line_end(text: bytes) -> bytes:
+    return b"" if text.endswith(b"\r\n") and not text.endswith(SOFT_BREAK) else b"\r\n"
 
 
 def _values(

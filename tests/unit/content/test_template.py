@@ -153,13 +153,14 @@ def test_fillings() -> None:
     """A message is its fillings in the slots of the parts, in this process or in another."""
     source = Source("Hi <%= recipient.a %>", BOTH.html, f"<%= recipient.a %> {SHOP}")
     template = pickle.loads(pickle.dumps(compile_case(source)))
-    fillings = template.fillings({"a": "Zoë"}, message_id=MESSAGE_ID, keys=KEYS)
+    fillings, orders = template.fillings({"a": "Zoë"}, message_id=MESSAGE_ID, keys=KEYS)
     rendered = render_case(template, a="Zoë")
 
     assert {Part.HTML: rendered.html, Part.TEXT: rendered.text} == {
         part: sheet.fill(fillings) for part, sheet in template.parts.items()
     }
     assert rendered.subject == template.subject.fill(fillings) == "Hi Zoë"
+    assert {} == orders
 
 
 def test_newest_key() -> None:

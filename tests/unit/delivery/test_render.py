@@ -50,7 +50,7 @@ def test_a_broken_content_is_told(office: PostOffice) -> None:
     add_recipients(office, ["ada@x.example"])
     delivery_id = create(office, draft(text="<%= what %>"))
 
-    with pytest.raises(InvalidInput, match="text line 1, column 1"):
+    with pytest.raises(InvalidInput, match="text line 1, column 5"):
         render(office, delivery_id, "ada@x.example")
 
 
