@@ -21,7 +21,7 @@ bad tag               known             302 without values, flag ``u``  image, f
 bad tag               unknown delivery  404, not logged                 404, not logged
 no token              –                 404, not logged                 404, not logged
 ours, expired         known             302 to the substitute, or 410;  image, flag ``x``
-                                        flag ``x``
+                                        flag ``x``; no opt-out expires
 ====================  ================  ==============================  ========================
 
 HEAD gets the same answer without a body and the flag ``h``. A pixel asked for with the token of a

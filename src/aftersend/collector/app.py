@@ -36,6 +36,7 @@ from aftersend.collector.page import (
 from aftersend.collector.registration import Registration
 from aftersend.errors import InvalidToken
 from aftersend.model.catalogue import location
+from aftersend.model.enumeration import UrlType
 from aftersend.model.ids import OPEN_URL_ID
 from aftersend.model.logline import EXPIRED, HEAD, PLAIN, UNVERIFIED
 from aftersend.model.token import unpack
@@ -156,7 +157,13 @@ class Collector:
             self._miss(proto, delivery_id, url_id, is_verified)
             return
         now = self._clock.now()
-        is_expired = known is not None and known.expires_at is not None and known.expires_at <= now
+        is_expired = (
+            known is not None
+            and known.expires_at is not None
+            and known.expires_at <= now
+            # Whoever wants no more mail may say so for ever.
+            and (link is None or link.destination.type is not UrlType.OPT_OUT)
+        )
         is_plain = is_verified and not is_expired
         headers = scope.headers
         cookie = headers.get("cookie") or ""

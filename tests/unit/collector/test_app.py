@@ -10,7 +10,8 @@ import pytest
 
 from aftersend.collector.page import PIXEL
 from aftersend.model import catalogue
-from aftersend.model.catalogue import Destination
+from aftersend.model.catalogue import TOKEN_SLOT, Destination
+from aftersend.model.enumeration import UrlType
 from aftersend.model.ids import DeliveryId, UrlId
 from aftersend.model.token import KeyRing
 from tests.support.tracking_server import (
@@ -244,6 +245,19 @@ def test_an_expired_link_leads_to_its_substitute(tmp_path: Path) -> None:
         assert "set-cookie" not in after.headers
         assert image.content == PIXEL
         assert [line.flags for line in tracker.lines] == ["0", "x", "x"]
+
+
+def test_an_unsubscription_never_expires(tmp_path: Path) -> None:
+    """Whoever wants no more mail may say so after all other links have expired."""
+    bye = Destination(("https://app.example/u/", TOKEN_SLOT), UrlType.OPT_OUT)
+    made = made_catalogue(
+        expires_at=NOW, substitution_url="https://shop.example/over", urls={UrlId(9): bye}
+    )
+    with tracking(tmp_path, made) as tracker:
+        answer = tracker.get(f"/r/{spelled(9)}")
+
+        assert answer.headers["location"] == f"https://app.example/u/{spelled(9)}"
+        assert [line.flags for line in tracker.lines] == ["0"]
 
 
 def test_an_expired_link_without_substitute_is_gone(tmp_path: Path) -> None:
