@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from aftersend.content import script
@@ -46,6 +46,10 @@ TOKEN_HERE: Final = "thetokenofthislinkiswrittenhere"  # noqa: S105 - letters of
 """What a formula reads in place of the token, which is spelled when all formulas have run."""
 
 _RESULT: Final = "$out[$n++]="
+_ADDRESS: Final = (
+    "const $address=($formula,...$given)=>"
+    '{const $out=[];$formula($out,...$given);return $out.join("");};'
+)
 _BARE_RECIPIENT: Final = re.compile(r"(?<![\w$.])recipient\b(?!\s*(?:\?\.|\.(?!\.)|\[))")
 _WEB: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\"'<>\\^`{|}]")
@@ -58,13 +62,13 @@ Fillings: TypeAlias = tuple[list[str], Mapping[Part | None, list[int]]]
 class _Mark:
     """What a run writes at one place.
 
-    `token` is the number of a filling, or -1 where a token has values that only the script knows.
+    `token` is the number of a filling; a token with values that only the script knows has none.
     `own` is the author's address of a formula: literals, fillings, and texts of the script.
     """
 
     piece: ValueSlot | TokenSlot | FormulaSlot
     scripts: tuple[Script, ...]
-    token: int = -1
+    token: int | None = None
     own: tuple[str | int | ValueSlot, ...] = ()
 
     @property
@@ -73,7 +77,7 @@ class _Mark:
 
     @property
     def has_own_token(self) -> bool:
-        return self.token < 0 and not isinstance(self.piece, ValueSlot)
+        return self.token is None and not isinstance(self.piece, ValueSlot)
 
     def frame(self, recipient: Mapping[str, object], texts: Sequence[str]) -> tuple[bytes, bytes]:
         slot = self.piece.token if isinstance(self.piece, FormulaSlot) else self.piece
@@ -147,7 +151,7 @@ class Composition:
     def _read(
         self,
         recipient: Mapping[str, object],
-        runs: list[list[int | str]],
+        runs: list[list[Any]],
         frames: Sequence[tuple[bytes, bytes]],
         whose: tuple[DeliveryId, MessageId, KeyRing],
     ) -> Fillings:
@@ -163,7 +167,9 @@ class Composition:
         fillings += [spell(spoken(recipient.get(name))) for name, spell in self._values]
         others = iter(tokens[len(frames) :])
         for mark, texts in found:
-            token = next(others) if mark.has_own_token else fillings[mark.token]
+            token = next(others) if mark.has_own_token else ""
+            if mark.token is not None:
+                token = fillings[mark.token]
             fillings.append(mark.text(texts, token, fillings))
         for part, order in orders.items():
             self._check_length(part, order, fillings)
@@ -172,22 +178,25 @@ class Composition:
     def _order(
         self,
         part: Part | None,
-        run: list[int | str],
+        run: list[Any],
         first: int,
         found: list[tuple[_Mark, list[str]]],
     ) -> list[int]:
         stretches = self.sheets[part].stretches
         assert stretches is not None, "it is scripted"
         order: list[int] = []
-        steps: Iterator[int | str] = iter(run)
-        for step in steps:
-            assert isinstance(step, int), "a mark takes as many texts as it has"
-            if step >= 0:
-                order += stretches[step]
-                continue
-            mark = self._marks[~step]
-            order.append(~(first + len(found)))
-            found.append((mark, [str(text) for text in islice(steps, mark.count)]))
+        steps = iter(run)
+        try:
+            for step in steps:
+                if step >= 0:
+                    order += stretches[step]
+                    continue
+                mark = self._marks[~step]
+                order.append(~(first + len(found)))
+                found.append((mark, [str(text) for text in islice(steps, mark.count)]))
+        except (IndexError, TypeError) as error:
+            problem = "The script changed $out or $n: names that begin with $ are not its own."
+            raise InvalidContent(problem, part=_name(part)) from error
         return order
 
     def _check_length(
@@ -203,7 +212,7 @@ class Composition:
 def compose(
     bodies: Mapping[Part | None, Sequence[Piece]],
     *,
-    formulas: Mapping[str, tuple[Listing, str]],
+    formulas: Mapping[str, Listing],
     delivery: Mapping[str, object],
 ) -> Composition:
     """Set the texts of a message; `formulas` are those that formula slots name.
@@ -225,7 +234,7 @@ def compose(
     sheets = {part: setter.sheet(pieces) for part, pieces in bodies.items()}
     scripted = tuple(part for part, sheet in sheets.items() if sheet.stretches is not None)
     codes = [code for listing in setter.listings for code in listing.codes]
-    codes += [code for listing, _ in formulas.values() for code in listing.codes]
+    codes += [code for listing in formulas.values() for code in listing.codes]
     return Composition(
         sheets=sheets,
         fields=_fields(tokens, values, flat) | script.mentioned_fields(codes),
@@ -253,7 +262,6 @@ class _Setter:
             return lay_out(pieces, self._indexes)
         listing = Listing("recipient", "message")
         self.listings.append(listing)
-        listing.add("const $out=[];let $n=0;{")
         literals: list[str] = []
         stretches: list[tuple[int, ...]] = []
         pending: list[Piece] = []
@@ -262,7 +270,7 @@ class _Setter:
                 pending.append(piece)
                 continue
             if pending:
-                listing.add(f"{_RESULT}{len(stretches)};")
+                listing.add_step(len(stretches))
                 stretches.append(self._stretch(pending, literals))
                 pending = []
             if isinstance(piece, Code):
@@ -270,7 +278,6 @@ class _Setter:
             elif piece is not None:
                 assert not isinstance(piece, str), "texts are no marks"
                 self._mark(piece, listing)
-        listing.add("}")
         return Sheet(tuple(literals), stretches=tuple(stretches))
 
     def _stretch(self, pieces: Iterable[Piece], literals: list[str]) -> tuple[int, ...]:
@@ -300,7 +307,7 @@ class _Setter:
         else:
             mark, places = self._formula_mark(piece), piece.token.places
             arguments = f"recipient,message,{piece.arguments}"
-            listing.add(f",{_RESULT}$text({piece.function}({arguments}))")
+            listing.add(f",{_RESULT}$address({piece.function},{arguments})")
         for each in mark.scripts:
             listing.add(f",{_RESULT}")
             listing.add_expression(each.code, places[each])
@@ -317,7 +324,7 @@ class _Setter:
         return _Mark(
             piece,
             tuple(dict.fromkeys((*piece.token.scripts, *scripts))),
-            self._indexes.get(piece.token, -1),
+            self._indexes.get(piece.token),
             own,
         )
 
@@ -334,19 +341,19 @@ class _Setter:
 def _program(
     listings: Sequence[Listing],
     parts: Sequence[Part | None],
-    formulas: Mapping[str, tuple[Listing, str]],
+    formulas: Mapping[str, Listing],
     delivery: Mapping[str, object],
 ) -> Program:
     functions = dict(formulas)
-    functions |= {f"$part{n}": (each, "return $out;") for n, each in enumerate(listings)}
+    functions |= {f"$part{n}": each for n, each in enumerate(listings)}
     steps = "".join(
-        f"$begin({n},$seed,$at);$all[{n}]=$part{n}(recipient,message);"
+        f"$begin({n},$seed,$at);$part{n}($all[{n}]=[],recipient,message);"
         for n in range(len(listings))
     )
     program = Program.build(
         functions,
         names=[_name(part) for part in parts],
-        constants=f"const delivery={script.frozen(dict(delivery))};",
+        constants=f"const delivery={script.frozen(dict(delivery))};{_ADDRESS}",
         end=(
             "function ($given) {const [recipient,message,$seed,$at]=$freeze(JSON.parse($given));"
             f"const $all=[];{steps}return JSON.stringify($all);}}"

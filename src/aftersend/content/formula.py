@@ -98,26 +98,22 @@ def read_formula(name: str, text: str) -> Passage | None:
     return passage
 
 
-def function(passage: Passage) -> tuple[Listing, str]:
+def function(passage: Passage) -> Listing:
     """Make the function of a formula that runs for each message."""
     names = ("urlString", "urlId", "urlLabel", "urlCategory", "trackingUrl")
     listing = Listing("recipient", "message", *names)
-    listing.add('let $out="";{')
     for piece in passage.pieces(0, len(passage.text)):
         if isinstance(piece, str):
-            listing.add(f"$out+={json.dumps(piece)};")
+            listing.add_step(piece)
         elif isinstance(piece.what, Statement):
             listing.add_statement(piece.what.code, passage.code_place(piece))
         elif isinstance(piece.what, Script):
-            listing.add("$out+=")
-            listing.add_expression(piece.what.code, passage.code_place(piece))
-            listing.add(";")
+            listing.add_value(piece.what.code, passage.code_place(piece))
         else:
             assert isinstance(piece.what, Value), "a formula has no blocks"
-            read = f"recipient.{piece.what.field}"
-            listing.add(f"$out+={f'escapeUrl({read})' if piece.what.is_url else f'$text({read})'};")
-    listing.add("}")
-    return listing, "return $out;"
+            spell = "escapeUrl" if piece.what.is_url else "$text"
+            listing.add(f"$out[$n++]={spell}(recipient.{piece.what.field});")
+    return listing
 
 
 def arguments(link: Link, address: str) -> str:
@@ -139,17 +135,15 @@ def parameters(
         return [()] * len(links)
     values: list[Value] = []
     listing = Listing("urlString", "urlId", "urlLabel", "urlCategory")
-    listing.add("const $out=[];let $n=0;{")
     for piece in passage.pieces(0, len(passage.text)):
         _add(passage, piece, listing, values)
-    listing.add("}")
     program = Program.build(
-        {"$parameters": (listing, "return $out;")},
+        {"$parameters": listing},
         names=(_PARAMETERS,),
         constants=f"const delivery={script.frozen(dict(delivery))};",
         end=(
-            "function ($given) {$begin(0,0,null);return JSON.stringify("
-            "JSON.parse($given).map(($each) => $parameters(...$each)));}"
+            "function ($given) {$begin(0,0,null);return JSON.stringify(JSON.parse($given).map("
+            "($each)=>{const $all=[];$parameters($all,...$each);return $all;}));}"
         ),
     )
     script.check(program)
@@ -221,14 +215,14 @@ def refuse_parameters(problem: str) -> InvalidContent:
 def _add(passage: Passage, piece: str | Expression, listing: Listing, values: list[Value]) -> None:
     """Add a piece of the link parameters to their function."""
     if isinstance(piece, str):
-        listing.add(f"$out[$n++]={json.dumps(piece)};")
+        listing.add_step(piece)
         return
     what = piece.what
     if isinstance(what, Value):
         if not what.is_url:
             right = Value(what.field, is_url=True)
             raise passage.error(f"A value inside an address is written {right}.", piece.start)
-        listing.add(f"$out[$n++]={len(values)};")
+        listing.add_step(len(values))
         values.append(what)
         return
     assert isinstance(what, Script | Statement), "a formula has no blocks"
@@ -242,9 +236,7 @@ def _add(passage: Passage, piece: str | Expression, listing: Listing, values: li
     if isinstance(what, Statement):
         listing.add_statement(what.code, place)
         return
-    listing.add("$out[$n++]=")
-    listing.add_expression(what.code, place)
-    listing.add(";")
+    listing.add_value(what.code, place)
 
 
 def _pairs(link: Link, pieces: Sequence[str | Value]) -> Iterable[Pair]:

@@ -81,7 +81,7 @@ class Listing:
     """Collects the JavaScript of one function."""
 
     def __init__(self, *parameters: str) -> None:
-        self._texts = [f'(function ({", ".join(parameters)}) {{"use strict";']
+        self._texts = [f'(function ($out,{",".join(parameters)}) {{"use strict";let $n=0;{{']
         self._line = 0
         self.origins: list[_Origin] = []
         self.expressions: dict[str, int] = {}
@@ -91,6 +91,16 @@ class Listing:
         """Add code of ours, all of it on one line."""
         assert "\n" not in code, "it would move the lines behind it"
         self._texts.append(code)
+
+    def add_step(self, step: object) -> None:
+        """Write down a number or a text of ours."""
+        self.add(f"$out[$n++]={json.dumps(step)};")
+
+    def add_value(self, code: str, place: Place) -> None:
+        """Write down what an expression of the author's gives."""
+        self.add("$out[$n++]=")
+        self.add_expression(code, place)
+        self.add(";")
 
     def add_statement(self, code: str, place: Place) -> None:
         """Add a statement of the author's."""
@@ -111,9 +121,10 @@ class Listing:
         self._texts.append(f"\n{code}\n")
         self._line += count + 1
 
-    def source(self, end: str = "") -> str:
-        """Give the function, `end` being the last of its code."""
-        return "".join((*self._texts, end, "})"))
+    @property
+    def source(self) -> str:
+        """Give the function; its first argument is the list that it writes down to."""
+        return "".join((*self._texts, "}})"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +144,19 @@ class Program:
     @classmethod
     def build(
         cls,
-        functions: Mapping[str, tuple[Listing, str]],
+        functions: Mapping[str, Listing],
         *,
         names: Iterable[str],
         constants: str,
         end: str,
     ) -> "Program":
-        """Join functions by name, each a listing and its last code; `end` is called with JSON."""
+        """Join functions by name; `end` is what to call with JSON."""
         texts = ["\n" * _LINES_BEFORE, '(function () {"use strict";', constants]
         origins: list[_Origin] = []
         parts: list[tuple[int, str]] = []
         line = _LINES_BEFORE + 1
-        for name, (listing, last) in functions.items():
-            source = listing.source(last)
+        for name, listing in functions.items():
+            source = listing.source
             texts.append(f"const {name} = {source};")
             origins += (
                 _Origin(each.line + line, each.count, each.place) for each in listing.origins
