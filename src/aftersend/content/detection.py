@@ -9,17 +9,17 @@ Source: spec §3.3, §3.6.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aftersend.content.block import blocks, mirror_base, opt_out_base
 from aftersend.content.expression import Passage, read_passage
 from aftersend.content.hypertext import Occurrence, read_hypertext
-from aftersend.content.message import Addresses, FoundLink, Source
+from aftersend.content.message import Addresses, FoundLink, Preparation, Source
 from aftersend.content.plaintext import read_plaintext
 from aftersend.errors import InvalidContent
 from aftersend.model.catalogue import TOKEN_SLOT, Destination
-from aftersend.model.enumeration import Part, UrlType
+from aftersend.model.enumeration import Part, TrackingMode, UrlType
 
 __all__ = [
     "LABEL_LENGTH_MAX",
@@ -27,6 +27,7 @@ __all__ = [
     "PreparedPart",
     "detect",
     "group",
+    "links_of",
     "read_parts",
     "read_subject",
 ]
@@ -40,7 +41,9 @@ LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 class PreparedPart:
     """One part with its links at their places.
 
-    `unsent` are stretches that are not sent; `pixel_at` is a place in HTML, -1 in text.
+    `unsent` are stretches that are not sent. `pixel_at` and `pixel_top` are places in HTML, -1 in
+    text; `placeholders` are the stretches that the author left for the pixel. With a `problem` the
+    part could not be understood: it is sent as it is.
     """
 
     part: Part
@@ -48,9 +51,17 @@ class PreparedPart:
     occurrences: tuple[Occurrence, ...]
     unsent: tuple[tuple[int, int], ...] = ()
     pixel_at: int = -1
+    pixel_top: int = -1
+    placeholders: tuple[tuple[int, int], ...] = ()
+    problem: str = ""
 
 
-def detect(source: Source, *, addresses: Addresses) -> tuple[FoundLink, ...]:
+def detect(
+    source: Source,
+    *,
+    addresses: Addresses,
+    preparation: Preparation = Preparation(),  # noqa: B008 - it cannot change
+) -> tuple[FoundLink, ...]:
     """List the links of a message: those of the HTML in their order, then those of the text.
 
     Raises:
@@ -64,9 +75,7 @@ def detect(source: Source, *, addresses: Addresses) -> tuple[FoundLink, ...]:
     [('https://x.example/?a=1&b=2', 'Shop', 1)]
     """
     read_subject(source)
-    return tuple(
-        link for prepared in read_parts(source, addresses) for link in group(prepared, addresses)
-    )
+    return links_of(read_parts(source, addresses, preparation), addresses)
 
 
 def read_subject(source: Source) -> Passage:
@@ -82,7 +91,11 @@ def read_subject(source: Source) -> Passage:
     return passage
 
 
-def read_parts(source: Source, addresses: Addresses) -> tuple[PreparedPart, ...]:
+def read_parts(
+    source: Source,
+    addresses: Addresses,
+    preparation: Preparation = Preparation(),  # noqa: B008 - it cannot change
+) -> tuple[PreparedPart, ...]:
     """Read the parts that are not blank, HTML first.
 
     Raises:
@@ -95,10 +108,26 @@ def read_parts(source: Source, addresses: Addresses) -> tuple[PreparedPart, ...]
         parts.append(PreparedPart(Part.HTML, passage, read.occurrences, read.unsent, read.pixel_at))
     if source.text is not None and source.text.strip():
         passage = read_passage("text", source.text, blocks=blocks(Part.TEXT, addresses))
-        parts.append(PreparedPart(Part.TEXT, passage, read_plaintext(passage)))
+        parts.append(
+            PreparedPart(Part.TEXT, passage, read_plaintext(passage, pairs=preparation.pairs))
+        )
     if not parts:
         raise InvalidContent("The message is empty: write an HTML part, a text part or both.")
     return tuple(parts)
+
+
+def links_of(parts: Iterable[PreparedPart], addresses: Addresses) -> tuple[FoundLink, ...]:
+    """List the links of the parts.
+
+    What the author switched off in the HTML is off in the other parts, too: it leads to the same
+    place.
+    """
+    links = [link for part in parts for link in group(part, addresses)]
+    off = {link.source for link in links if link.part is Part.HTML and not link.mode.is_tracked}
+    return tuple(
+        replace(link, mode=TrackingMode.NOT_TRACKED) if link.source in off else link
+        for link in links
+    )
 
 
 def group(prepared: PreparedPart, addresses: Addresses) -> tuple[FoundLink, ...]:

@@ -99,11 +99,12 @@ class FoundLink:
 
 @dataclass(frozen=True, slots=True)
 class TrackedLink:
-    """What became of a found link: its id, and its type and label after the author's choices."""
+    """What became of a found link: its id; type, label and category as people left them."""
 
     url_id: UrlId
     type: UrlType = UrlType.EMAIL_CLICK
     label: str = ""
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Source: spec §3.3.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aftersend.content.address import AUTHORITY, HOST_PROBLEM, read_address
@@ -24,20 +24,21 @@ _END: Final = re.compile(
 # Behind a host, anything else means that the host goes on in a way no browser would read.
 _AFTER_HOST: Final = "/?#.,;:!'*)]}"
 _PLACEHOLDER: Final = re.compile(r"\{\{[^{}\n]*\}\}")
-_PAIRS: Final = {")": "(", "]": "[", "}": "{"}
 _TRAILING: Final = ".,;:!?'*([{"
 
 
-def read_plaintext(passage: Passage) -> tuple[Occurrence, ...]:
-    """Find the web addresses of a text.
+def read_plaintext(
+    passage: Passage, *, pairs: Sequence[str] = ("()", "[]", "{}")
+) -> tuple[Occurrence, ...]:
+    """Find the web addresses of a text; each of `pairs` is an opening and a closing bracket.
 
     Raises:
         InvalidContent: a value stands where it is not safe, or an address cannot be tracked.
     """
-    return tuple(_occurrences(passage))
+    return tuple(_occurrences(passage, {pair[1]: pair[0] for pair in pairs}))
 
 
-def _occurrences(passage: Passage) -> Iterator[Occurrence]:
+def _occurrences(passage: Passage, pairs: Mapping[str, str]) -> Iterator[Occurrence]:
     at = 0
     values_end = [each.end for each in passage.expressions]
     for end in values_end:
@@ -51,7 +52,7 @@ def _occurrences(passage: Passage) -> Iterator[Occurrence]:
         following = passage.masked[at : at + 1]
         if following and following not in _AFTER_HOST and not _END.match(following):
             continue
-        at = _end_of(passage, match)
+        at = _end_of(passage, match, pairs)
         try:
             address = read_address(passage.pieces(start, at))
         except ValueError as error:
@@ -60,7 +61,7 @@ def _occurrences(passage: Passage) -> Iterator[Occurrence]:
             yield Occurrence(start, at, address)
 
 
-def _end_of(passage: Passage, beginning: re.Match[str]) -> int:
+def _end_of(passage: Passage, beginning: re.Match[str], pairs: Mapping[str, str]) -> int:
     masked = passage.masked
     token = next(
         (
@@ -72,7 +73,7 @@ def _end_of(passage: Passage, beginning: re.Match[str]) -> int:
     )
     at = beginning.end()
     if masked[at : at + 1] in ("/", "?", "#"):
-        at = _path_end(masked, at)
+        at = _path_end(masked, at, pairs)
     if token and token.start < at:
         return token.end
     floor = max((each.end for each in passage.within(beginning.start(), at)), default=0)
@@ -81,7 +82,7 @@ def _end_of(passage: Passage, beginning: re.Match[str]) -> int:
     return at
 
 
-def _path_end(masked: str, at: int) -> int:
+def _path_end(masked: str, at: int, pairs: Mapping[str, str]) -> int:
     """Go on to where the path, query and fragment end."""
     opened: list[str] = []
     while at < len(masked):
@@ -91,10 +92,10 @@ def _path_end(masked: str, at: int) -> int:
         character = masked[at]
         if _END.match(character):
             break
-        if character in _PAIRS.values():
+        if character in pairs.values():
             opened.append(character)
-        elif character in _PAIRS:
-            if not opened or opened[-1] != _PAIRS[character]:
+        elif character in pairs:
+            if not opened or opened[-1] != pairs[character]:
                 break
             opened.pop()
         at += 1

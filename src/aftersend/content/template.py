@@ -17,7 +17,7 @@ from typing import Final
 
 from aftersend.content import formula
 from aftersend.content.compositor import TOKEN_HERE, Composition, Fillings, compose
-from aftersend.content.detection import PreparedPart, group, read_parts, read_subject
+from aftersend.content.detection import PreparedPart, links_of, read_parts, read_subject
 from aftersend.content.expression import OpenPixel, Operand, Passage, Script
 from aftersend.content.formula import CLICK, OPEN, Link, Pair
 from aftersend.content.hypertext import Occurrence
@@ -146,8 +146,8 @@ def compile_message(
     """
     limits = Limits(preparation.seconds_max, preparation.memory_bytes_max)
     subject = list(written(read_subject(source), None))
-    parts = read_parts(source, addresses)
-    found = {(link.part, link.source): link for part in parts for link in group(part, addresses)}
+    parts = read_parts(source, addresses, preparation)
+    found = {(link.part, link.source): link for link in links_of(parts, addresses)}
     if tracked is None:
         tracked = _track_all(found)
     chosen = {key: tracked[key] for key in found if key in tracked} if is_tracked else {}
@@ -197,6 +197,7 @@ def _track_all(found: Mapping[tuple[Part, str], FoundLink]) -> dict[tuple[Part, 
     return {
         key: TrackedLink(UrlId(number), link.type, link.label)
         for number, (key, link) in enumerate(found.items(), start=OPEN_URL_ID + 1)
+        if link.mode.is_tracked
     }
 
 

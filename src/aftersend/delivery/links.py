@@ -127,8 +127,7 @@ def refresh_urls(
         InvalidContent: the content cannot be prepared; the list stays as it is.
     """
     preparation = preparation_of(connection, office, delivery)
-    del preparation
-    found = detect(source, addresses=office.addresses)
+    found = detect(source, addresses=office.addresses, preparation=preparation)
     origin = delivery.origin_id
     known = [] if origin is None else urls.of_delivery(connection, origin)
     known += urls.of_delivery(connection, delivery.id)
