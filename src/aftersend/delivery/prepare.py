@@ -12,11 +12,12 @@ from aftersend.content import (
     compile_message,
     detect,
 )
-from aftersend.database import deliveries, messages, seeds, urls
+from aftersend.database import deliveries, seeds, urls
 from aftersend.database.deliveries import Delivery, Expanded, Texts
 from aftersend.delivery import press
+from aftersend.delivery.copy import stand_in
 from aftersend.delivery.office import PostOffice
-from aftersend.delivery.press import Press, StandIn
+from aftersend.delivery.press import Press
 from aftersend.errors import Busy
 from aftersend.model.enumeration import DeliveryKind
 from aftersend.model.ids import DeliveryId
@@ -151,8 +152,6 @@ def make_press(
     connection: Connection, office: PostOffice, delivery: Delivery, template: Template
 ) -> Press:
     """Make ready to print the messages of an analysed delivery."""
-    first = messages.first_addressees(connection, delivery.id, limit=1)
-    stand_in = StandIn(first[0].first_name, first[0].last_name, first[0].fields) if first else None
     return press.build(
         delivery,
         template,
@@ -160,7 +159,7 @@ def make_press(
         app_url=office.addresses.app,
         message_id_domain=office.message_id_domain,
         seeds=seeds.of_delivery(connection, delivery.id),
-        stand_in=stand_in,
+        stand_in=stand_in(connection, delivery),
     )
 
 
