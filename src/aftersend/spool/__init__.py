@@ -24,7 +24,9 @@ Invariants:
    nothing.
 6. What `read` hands on was synced first: no reader knows a line that a power cut could take back.
 7. `read` hands on every byte of a segment exactly once to who asks on from `Chunk.last`, damaged
-   lines too, with the good line that follows, so that they can be counted.
+   lines too, with the good line that follows, so that they can be counted. One case is left: a
+   line that was the newest and was read when damage had already split it in two. If another
+   segment follows at once, its second half is not handed on.
 8. A segment is removed only when every registered reader has acknowledged all of it; older than
    `keep_days` it is removed with an alarm. A reader registers by its first acknowledgement.
 

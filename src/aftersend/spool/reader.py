@@ -147,8 +147,9 @@ def _quick(opened: _Open, wanted: _Wanted) -> tuple[int, int, bytes] | None:
     count = data.count(b"\n", 0, stop)
     if last is None or last.number != first + count - 1:
         return None
-    if start + stop == opened.end and opened.last is not None and last.number != opened.last:
-        return None
+    is_at_end = start + stop == opened.end
+    if opened.last is not None and is_at_end != (last.number == opened.last):
+        return None  # nobody asks for a segment again whose last number he has
     return start, last.number, data[:stop]
 
 

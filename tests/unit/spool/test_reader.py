@@ -260,6 +260,7 @@ def test_a_segment_that_vanishes_meanwhile_is_skipped(
 @example([(0, b"\n")], 1)
 @example([(69, b"x")], 1)
 @example([(68, b"\n\n")], 2)
+@example([(90, b"\n")], 2)
 def test_every_byte_is_handed_on_exactly_once(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]], lines_max: int
 ) -> None:
