@@ -58,7 +58,7 @@ def create(office: PostOffice, draft: Draft) -> DeliveryId:
         except IntegrityError as error:
             raise InvalidInput("The target names a recipient who does not exist.") from error
         seeds.add(connection, delivery_id, members)
-        apply(connection, delivery_id, draft.properties)
+        apply(connection, office, delivery_id, draft.properties)
     look_for_urls(office, delivery_id)
     return delivery_id
 

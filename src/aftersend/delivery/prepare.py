@@ -1,6 +1,7 @@
 """From the stored content of a delivery to a template and a press."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -12,7 +13,8 @@ from aftersend.content import (
     compile_message,
     detect,
 )
-from aftersend.database import deliveries, seeds, urls
+from aftersend.content.instruction import Resources, expand_text
+from aftersend.database import deliveries, options, seeds, urls
 from aftersend.database.deliveries import Delivery, Expanded, Texts
 from aftersend.delivery import press
 from aftersend.delivery.copy import stand_in
@@ -35,6 +37,13 @@ __all__ = [
 ]
 
 
+_FORMULAS: Final = {
+    "click_formula": "NmsTracking_ClickFormula",
+    "open_formula": "NmsTracking_OpenFormula",
+    "link_parameters": "NmsTracking_LinkParameters",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Expansion:
     """What the instructions of a content gave: `source`; of which content: `subject`, `written`."""
@@ -45,15 +54,27 @@ class Expansion:
 
 
 def preparation_of(connection: Connection, office: PostOffice, delivery: Delivery) -> Preparation:
-    """Tell how a delivery is prepared: what the instance and the delivery chose."""
-    del connection
+    """Tell how a delivery is prepared: what the instance and the delivery chose.
+
+    A formula of the delivery replaces that of the instance, which is an option.
+
+    Raises:
+        InvalidContent: an instruction in a formula cannot be carried out.
+    """
     settings = office.content
+    known = options.every(connection)
+    # Formulas are read whenever the message is: nothing in them is fetched from elsewhere.
+    resources = Resources(options=known)
+    formulas = {
+        name: expand_text(
+            name.replace("_", " "), getattr(delivery, name) or known.get(option, ""), resources
+        )
+        for name, option in _FORMULAS.items()
+    }
     return Preparation(
         pairs=settings.delimiter_pairs,
         pixel=delivery.pixel,
-        click_formula=delivery.click_formula,
-        open_formula=delivery.open_formula,
-        link_parameters=delivery.link_parameters,
+        **formulas,
         delivery=_spoken(delivery),
         seconds_max=settings.script_seconds_max,
         memory_bytes_max=settings.script_memory_bytes_max,
@@ -145,6 +166,7 @@ def template_of(
         },
         is_tracked=delivery.is_tracked if is_tracked is None else is_tracked,
         is_open_tracked=is_pixel_wanted,
+        preparation=preparation_of(connection, office, delivery),
     )
 
 

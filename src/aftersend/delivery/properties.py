@@ -14,10 +14,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from aftersend.content.document import read_document
+from aftersend.content.formula import read_formula
 from aftersend.database import deliveries
 from aftersend.delivery import rules
 from aftersend.delivery.links import look_for_urls
 from aftersend.delivery.office import PostOffice
+from aftersend.delivery.prepare import preparation_of
 from aftersend.delivery.publish import Missed, amend
 from aftersend.errors import InvalidCatalogue, InvalidInput
 from aftersend.model import catalogue
@@ -34,6 +37,7 @@ _SECONDS_MAX: Final = 100 * 365 * 86_400
 
 _ALWAYS_OPEN: Final = frozenset(("validity_s", "resources_s", "substitution_url"))
 _CONTENT: Final = frozenset(("html", "text", "variables", "objects"))
+_FORMULAS: Final = ("click_formula", "open_formula", "link_parameters")
 _EXPANDED: Final = _CONTENT | {"subject", "label"}
 
 
@@ -88,7 +92,7 @@ def change_properties(
                 f"Delivery {delivery_id} is {delivery.state.label.lower()}: only how long its links"
                 " and pages last, and where they lead afterwards, can still be changed."
             )
-        apply(connection, delivery_id, properties)
+        apply(connection, office, delivery_id, properties)
         if not names:
             return ()
         deliveries.change(connection, delivery_id, modified_at=office.clock.now())
@@ -119,23 +123,26 @@ def check(properties: Properties) -> None:
             raise InvalidInput("A validity is 0, which is for ever, or up to 100 years.")
     if properties.substitution_url:
         _check_substitution(properties.substitution_url.strip())
-    for name in ("click_formula", "open_formula", "link_parameters"):
-        _check_formula(name, getattr(properties, name))
+    for name in _FORMULAS:
+        _check_length(name, getattr(properties, name))
     for name, value in (properties.variables or {}).items():
         _check_name("variable", name)
         if len(value) > VARIABLE_LENGTH_MAX:
             raise InvalidInput(
                 f"The variable {name} has more than {VARIABLE_LENGTH_MAX:,} characters."
             )
-    for name in properties.objects or {}:
+    for name, document in (properties.objects or {}).items():
         _check_name("object", name)
+        read_document(name, document)
 
 
-def apply(connection: Connection, delivery_id: DeliveryId, properties: Properties) -> None:
+def apply(
+    connection: Connection, office: PostOffice, delivery_id: DeliveryId, properties: Properties
+) -> None:
     """Store properties that were checked.
 
     Raises:
-        InvalidInput: the message would be empty or too large.
+        InvalidInput: the message would be empty or too large, or a formula is not understood.
     """
     chosen = _chosen(properties)
     for name in ("label", "sender", "subject", "substitution_url"):
@@ -145,6 +152,10 @@ def apply(connection: Connection, delivery_id: DeliveryId, properties: Propertie
     values = {name: value for name, value in chosen.items() if name not in _CONTENT}
     if values:
         deliveries.change(connection, delivery_id, **values)
+    if not chosen.keys().isdisjoint(_FORMULAS):
+        preparation = preparation_of(connection, office, deliveries.get(connection, delivery_id))
+        for name in _FORMULAS:
+            read_formula(name.replace("_", " "), getattr(preparation, name))
     if chosen.keys() & _EXPANDED:
         before = deliveries.texts(connection, delivery_id)
         rules.check_content(content.get("html", before.html), content.get("text", before.text))
@@ -171,7 +182,7 @@ def _check_substitution(url: str) -> None:
         ) from error
 
 
-def _check_formula(name: str, text: str | None) -> None:
+def _check_length(name: str, text: str | None) -> None:
     if text is not None and len(text) > FORMULA_LENGTH_MAX:
         words = name.replace("_", " ")
         raise InvalidInput(f"The {words} has more than {FORMULA_LENGTH_MAX:,} characters.")
