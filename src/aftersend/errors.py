@@ -9,7 +9,8 @@
     │   ├── InvalidCatalogue    a catalogue file that does not follow the format
     │   ├── InvalidContent      a message that cannot be prepared
     │   ├── InvalidSettings     aftersend.toml cannot be used
-    │   └── NotFound            no such delivery, recipient, workflow …
+    │   ├── NotFound            no such delivery, recipient, workflow …
+    │   └── Gone                it was there, and its time is over
     ├── Transient               the world is wrong for now: try again, with patience
     │   ├── Busy                somebody else is doing this very thing
     │   └── ConnectionLost      a mail server went away in the middle of a message
@@ -23,6 +24,7 @@ __all__ = [
     "Busy",
     "ConnectionLost",
     "Corruption",
+    "Gone",
     "InvalidCatalogue",
     "InvalidContent",
     "InvalidInput",
@@ -116,6 +118,19 @@ class NotFound(InvalidInput, LookupError):
     def __init__(self, kind: str, key: object) -> None:
         """Name the `kind` of thing and the `key` it was asked by."""
         super().__init__(f"There is no {kind} {key}.")
+        self.kind = kind
+        self.key = key
+
+
+class Gone(InvalidInput):
+    """Something was there, and its time is over.
+
+    Asking again does not help.
+    """
+
+    def __init__(self, kind: str, key: object) -> None:
+        """Name the `kind` of thing and the `key` it was asked by."""
+        super().__init__(f"The {kind} {key} is not there any more.")
         self.kind = kind
         self.key = key
 

@@ -7,7 +7,7 @@ from litestar import MediaType, Request
 from litestar.exceptions import HTTPException
 from litestar.response import Response, Template
 
-from aftersend.errors import Busy, InvalidInput, NotFound, Transient
+from aftersend.errors import Busy, Gone, InvalidInput, NotFound, Transient
 from aftersend.platform.telemetry import logger
 
 __all__ = ["answer_failure", "answer_http", "answer_known"]
@@ -17,11 +17,18 @@ _WORDS: Final = {
     403: ("This form has expired", "Go back, reload the page and send it again."),
     404: ("There is nothing here", "The page was never here, or is gone."),
     405: ("This address cannot be used that way", "Go back and use the page's own buttons."),
+    410: ("This is over", "What was here was shown for a limited time."),
     413: ("That is too much", "What you sent is larger than this server takes."),
     429: ("Too many requests", "Wait a minute, then try again."),
 }
 _TROUBLE: Final = ("Something went wrong", "It is not your fault. The server's log says more.")
-_STATUS_OF: Final = ((NotFound, 404), (Busy, 409), (InvalidInput, 400), (Transient, 503))
+_STATUS_OF: Final = (
+    (NotFound, 404),
+    (Gone, 410),
+    (Busy, 409),
+    (InvalidInput, 400),
+    (Transient, 503),
+)
 
 
 def answer_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -35,7 +42,7 @@ def answer_known(request: Request[Any, Any, Any], error: Exception) -> Response[
     status = next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 500)
     if status >= 500:
         logger("web").warning("page failed", path=request.url.path, error=str(error))
-    title = _WORDS[404][0] if status == 404 else "That could not be done"
+    title = _WORDS[status][0] if status in (404, 410) else "That could not be done"
     return _answer(request, status, title, str(error))
 
 
