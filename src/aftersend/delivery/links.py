@@ -121,19 +121,14 @@ def refresh_urls(
 ) -> None:
     """Detect the links of a content and bring the list of tracked URLs up to date.
 
-    A proof or tracking test begins with the links as they are in the delivery it was made from.
-
     Raises:
         InvalidContent: the content cannot be prepared; the list stays as it is.
     """
     preparation = preparation_of(connection, office, delivery)
     found = detect(source, addresses=office.addresses, preparation=preparation)
-    origin = delivery.origin_id
-    known = [] if origin is None else urls.of_delivery(connection, origin)
-    known += urls.of_delivery(connection, delivery.id)
     new = _chosen(
         found,
-        {(url.part, url.source): url for url in known},
+        {(url.part, url.source): url for url in urls.of_delivery(connection, delivery.id)},
         url_memory.of_sources(connection, [link.source for link in found]),
     )
     urls.refresh(connection, delivery.id, new)

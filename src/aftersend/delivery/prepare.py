@@ -132,7 +132,11 @@ def has_other_links(connection: Connection, office: PostOffice, delivery: Delive
     Raises:
         InvalidContent: the content cannot be prepared.
     """
-    found = detect(source_of(connection, delivery), addresses=office.addresses)
+    found = detect(
+        source_of(connection, delivery),
+        addresses=office.addresses,
+        preparation=preparation_of(connection, office, delivery),
+    )
     listed = urls.of_delivery(connection, delivery.id)
     return {(link.part, link.source) for link in found} != {
         (url.part, url.source) for url in listed
@@ -160,7 +164,7 @@ def template_of(
         delivery_id=delivery.id,
         addresses=office.addresses,
         tracked={
-            (url.part, url.source): TrackedLink(url.id, url.type, url.label)
+            (url.part, url.source): TrackedLink(url.id, url.type, url.label, url.category)
             for url in urls.of_delivery(connection, delivery.id)
             if url.mode.is_tracked
         },
