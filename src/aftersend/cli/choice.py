@@ -1,6 +1,5 @@
 """Reading what people write behind options: lengths of time, names with values, texts and files."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -90,15 +89,8 @@ def read_object(name: str) -> Any:
     """Read a document that instructions may name: JSON, or XML as its text.
 
     Raises:
-        InvalidInput: the file cannot be read, or is not the JSON that its name promises.
+        InvalidInput: the file cannot be read, or is not the document that its name promises.
     """
-    path = Path(name)
-    text = read_text(path)
-    if path.suffix.lower() == ".xml":
-        return text
-    if path.suffix.lower() != ".json":
-        raise InvalidInput(f"{path} is neither JSON nor XML: name it so, .json or .xml.")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{path} is not JSON: {error}.") from error
+    from aftersend.delivery.resources import read_object as read
+
+    return read(Path(name))

@@ -54,6 +54,7 @@ from aftersend.errors import AftersendError, InvalidContent, InvalidInput
 from aftersend.model.enumeration import Part
 
 __all__ = [
+    "SCRIPT_MARKS",
     "CustomBlock",
     "Resources",
     "built_in_views",
@@ -64,7 +65,7 @@ __all__ = [
 INCLUSION_DEPTH_MAX: Final = 8
 ROUNDS_MAX: Final = 100_000
 
-_SCRIPT: Final = {"startScript": "<%", "endScript": "%>"}
+SCRIPT_MARKS: Final = {"startScript": "<%", "endScript": "%>"}
 _PREDICATE: Final = re.compile(r"\[[^\[\]]*\]")
 
 _Thing: TypeAlias = Element | str
@@ -178,8 +179,8 @@ class _Expansion:
             self._repeat(node, written, scope)
         elif node.name == "include":
             self._include(node, scope)
-        elif node.attributes["object"] in _SCRIPT:
-            self._page.write(_SCRIPT[node.attributes["object"]])
+        elif node.attributes["object"] in SCRIPT_MARKS:
+            self._page.write(SCRIPT_MARKS[node.attributes["object"]])
         else:
             self._page.insert(self._value(node.attributes, scope))
 
@@ -190,7 +191,7 @@ class _Expansion:
             things, index = things[int(index) : int(index) + 1], ""
         item = loop.attributes.get("item") or _last_name(path) or name
         for variable in filter(None, (item, index)):
-            if not NAME.fullmatch(variable) or variable in _SCRIPT:
+            if not NAME.fullmatch(variable) or variable in SCRIPT_MARKS:
                 raise ValueError(f"{variable!r} cannot be the name of a thing in a loop.")
         for number, thing in enumerate(_matches(things, path)):
             if not isinstance(thing, Element | str):
@@ -218,7 +219,7 @@ class _Expansion:
         try:
             return _things(objects[name])
         except KeyError:
-            known = ", ".join(dict.fromkeys([*objects, *scope, *_SCRIPT]))
+            known = ", ".join(dict.fromkeys([*objects, *scope, *SCRIPT_MARKS]))
             raise ValueError(f"There is no object {name[:60]!r}: write one of {known}.") from None
 
     def _include(self, node: Instruction, scope: _Scope) -> None:

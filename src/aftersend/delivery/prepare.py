@@ -13,13 +13,14 @@ from aftersend.content import (
     compile_message,
     detect,
 )
-from aftersend.content.instruction import Resources, expand_text
+from aftersend.content.instruction import Resources, expand, expand_text
 from aftersend.database import deliveries, options, seeds, urls
 from aftersend.database.deliveries import Delivery, Expanded, Texts
 from aftersend.delivery import press
 from aftersend.delivery.copy import stand_in
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.press import Press
+from aftersend.delivery.resources import resources_of
 from aftersend.errors import Busy
 from aftersend.model.enumeration import DeliveryKind
 from aftersend.model.ids import DeliveryId
@@ -87,9 +88,9 @@ def expanded(connection: Connection, office: PostOffice, delivery: Delivery) -> 
     Raises:
         InvalidContent: one cannot be carried out.
     """
-    del office
     texts = deliveries.texts(connection, delivery.id)
-    return Source(delivery.subject, texts.html, texts.text)
+    source = Source(delivery.subject, texts.html, texts.text)
+    return expand(source, resources_of(connection, office, delivery))
 
 
 def expand_now(office: PostOffice, delivery_id: DeliveryId) -> Expansion:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from aftersend.content.document import read_document
 from aftersend.content.formula import read_formula
 from aftersend.database import deliveries
 from aftersend.delivery import rules
@@ -22,6 +21,7 @@ from aftersend.delivery.links import look_for_urls
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import preparation_of
 from aftersend.delivery.publish import Missed, amend
+from aftersend.delivery.resources import check_object
 from aftersend.errors import InvalidCatalogue, InvalidInput
 from aftersend.model import catalogue
 from aftersend.model.catalogue import Catalogue
@@ -133,7 +133,7 @@ def check(properties: Properties) -> None:
             )
     for name, document in (properties.objects or {}).items():
         _check_name("object", name)
-        read_document(name, document)
+        check_object(name, document)
 
 
 def apply(
