@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from aftersend.content.block import blocks, mirror_base, opt_out_base
-from aftersend.content.expression import Passage, read_passage
+from aftersend.content.expression import Passage, literal_passage, read_passage
 from aftersend.content.hypertext import Occurrence, read_hypertext
 from aftersend.content.message import Addresses, FoundLink, Preparation, Source
 from aftersend.content.plaintext import read_plaintext
@@ -84,7 +84,10 @@ def read_subject(source: Source) -> Passage:
     Raises:
         InvalidContent: it has more than one line, or an expression is not understood.
     """
-    passage = read_passage("subject", source.subject, blocks={})
+    if source.is_literal:
+        passage = literal_passage("subject", source.subject)
+    else:
+        passage = read_passage("subject", source.subject, blocks={})
     for piece in passage.pieces(0, len(passage.text)):
         if isinstance(piece, str) and LINE_BREAKS.search(piece):
             raise InvalidContent("The subject has more than one line: write one.", part="subject")
@@ -103,17 +106,24 @@ def read_parts(
     """
     parts = []
     if source.html is not None and source.html.strip():
-        passage = read_passage("html", source.html, blocks=blocks(Part.HTML, addresses))
+        passage = _passage(source, Part.HTML, source.html, addresses)
         read = read_hypertext(passage)
         parts.append(PreparedPart(Part.HTML, passage, read.occurrences, read.unsent, read.pixel_at))
     if source.text is not None and source.text.strip():
-        passage = read_passage("text", source.text, blocks=blocks(Part.TEXT, addresses))
+        passage = _passage(source, Part.TEXT, source.text, addresses)
         parts.append(
             PreparedPart(Part.TEXT, passage, read_plaintext(passage, pairs=preparation.pairs))
         )
     if not parts:
         raise InvalidContent("The message is empty: write an HTML part, a text part or both.")
     return tuple(parts)
+
+
+def _passage(source: Source, part: Part, text: str, addresses: Addresses) -> Passage:
+    name = part.name.lower()
+    if source.is_literal:
+        return literal_passage(name, text)
+    return read_passage(name, text, blocks=blocks(part, addresses))
 
 
 def links_of(parts: Iterable[PreparedPart], addresses: Addresses) -> tuple[FoundLink, ...]:

@@ -43,6 +43,7 @@ __all__ = [
     "Statement",
     "Value",
     "What",
+    "literal_passage",
     "read_passage",
 ]
 
@@ -223,6 +224,19 @@ def read_passage(name: str, written: str, *, blocks: Mapping[str, Block]) -> Pas
         at = close + 2
     builder.add_text(written[at:], origin=at)
     return builder.passage(name, written)
+
+
+def literal_passage(name: str, text: str) -> Passage:
+    """Take a text as it is: nothing in it is an expression.
+
+    Raises:
+        InvalidContent: there is a character that no message can carry, or the text is longer than
+            `TEXT_LENGTH_MAX`.
+    """
+    if len(text) > TEXT_LENGTH_MAX:
+        raise InvalidContent(f"It is longer than {TEXT_LENGTH_MAX:,} characters.", part=name)
+    _check_characters(name, text)
+    return Passage(name, text, text, text.replace("\r", " "), (), ((0, 0, True),))
 
 
 class _Builder:

@@ -18,11 +18,15 @@ _BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-_~%:@\[\]]+(?:/[A-Za-z0-9.\-_~
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A message as its author wrote it; a part that is blank or None is not sent."""
+    """A message as its author wrote it; a part that is blank or None is not sent.
+
+    One that `is_literal` is finished: what looks like an expression is text.
+    """
 
     subject: str
     html: str | None = None
     text: str | None = None
+    is_literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
