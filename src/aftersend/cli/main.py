@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from aftersend.cli import (
+    block,
     delivery,
     delivery_send,
     delivery_view,
     instance,
     operator,
+    option,
     recipient,
     rehearsal,
     report,
@@ -64,6 +66,8 @@ for _name, _group in {
     "delivery": delivery,
     "workflow": workflow,
     "tracking": tracking,
+    "option": option,
+    "block": block,
     "operator": operator,
 }.items():
     root.add_typer(_group.group, name=_name)

@@ -9,7 +9,7 @@ from a document, and is written for the place it stands in:
 | text | as it is; one that holds `<%` is refused |
 | subject | as in text, line ends as spaces |
 | inside `<% … %>`, between quotes | with most signs as escapes of JavaScript |
-| inside `<% … %>`, elsewhere | a number, `true` or `false`; anything else is refused |
+| inside `<% … %>`, elsewhere | a number, `true`, `false`, or `null` for nothing; else refused |
 
 Inside scripts only letters, digits, spaces and `. , - _` stay as they are. So the escapes do not
 rest on knowing where quotes begin and end: even where that is mistaken, no sign is left that could
@@ -109,6 +109,8 @@ class Page:
         return LINE_BREAKS.sub(" ", value) if self.kind is Kind.SUBJECT else value
 
     def _for_code(self, value: str) -> str:
+        if not self._closes and not value:
+            return "null"
         if not self._closes and not _CODE_LITERAL.fullmatch(value):
             raise ValueError(
                 f"The value {_shown(value)} is no number: inside a script a text stands between"

@@ -9,9 +9,15 @@ from aftersend.database.dialect import insert_or
 from aftersend.database.schema import option
 from aftersend.errors import InvalidInput, NotFound
 
-__all__ = ["VALUE_LENGTH_MAX", "discard", "every", "get", "put"]
+__all__ = ["FORMULAS", "VALUE_LENGTH_MAX", "discard", "every", "get", "put"]
 
 VALUE_LENGTH_MAX: Final = 1_000_000
+FORMULAS: Final = {
+    "click_formula": "NmsTracking_ClickFormula",
+    "open_formula": "NmsTracking_OpenFormula",
+    "link_parameters": "NmsTracking_LinkParameters",
+}
+"""The options that are formulas of the instance, by the name of a delivery's own."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 
 

@@ -1,7 +1,6 @@
 """From the stored content of a delivery to a template and a press."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection
 
@@ -38,13 +37,6 @@ __all__ = [
 ]
 
 
-_FORMULAS: Final = {
-    "click_formula": "NmsTracking_ClickFormula",
-    "open_formula": "NmsTracking_OpenFormula",
-    "link_parameters": "NmsTracking_LinkParameters",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Expansion:
     """What the instructions of a content gave: `source`; of which content: `subject`, `written`."""
@@ -70,7 +62,7 @@ def preparation_of(connection: Connection, office: PostOffice, delivery: Deliver
         name: expand_text(
             name.replace("_", " "), getattr(delivery, name) or known.get(option, ""), resources
         )
-        for name, option in _FORMULAS.items()
+        for name, option in options.FORMULAS.items()
     }
     return Preparation(
         pairs=settings.delimiter_pairs,
