@@ -210,10 +210,16 @@ def remember_addresses(directory: Path, **addresses: str) -> None:
 
 
 def post_office(opened: Instance) -> "PostOffice":
-    """Give what preparing and sending deliveries stand on."""
+    """Give what preparing and sending deliveries stand on.
+
+    Raises:
+        InvalidSettings: the level of an analysis check is set that there is not.
+    """
     from aftersend.delivery.office import PostOffice
+    from aftersend.delivery.typology import check_levels
 
     settings = opened.settings
+    check_levels(settings.delivery.checks)
     include = settings.content.include_folder
     return PostOffice(
         database=opened.database,

@@ -8,21 +8,20 @@ Source: spec §3.1, §3.10, §3.14.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection
 
 from aftersend.content import Template
-from aftersend.database import deliveries, messages, seeds, urls
+from aftersend.database import deliveries, messages, seeds
 from aftersend.database.deliveries import Check, Delivery, Exclusion
 from aftersend.database.messages import Candidate, NewMessage
-from aftersend.delivery import address
-from aftersend.delivery.check import CHECKS, Prepared, content_error, target_error
+from aftersend.delivery import address, typology
 from aftersend.delivery.links import refresh_urls
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import Expansion, expand_now, keep, template_of
 from aftersend.delivery.publish import Publication, publish
 from aftersend.delivery.rules import EDITABLE
+from aftersend.delivery.typology import content_error, target_error
 from aftersend.errors import InvalidContent, InvalidInput
 from aftersend.model.enumeration import (
     DeliveryKind,
@@ -34,8 +33,6 @@ from aftersend.model.enumeration import (
 from aftersend.model.ids import DeliveryId, RecipientId
 
 __all__ = ["Analysis", "analyse", "first_error", "stored"]
-
-_SAMPLE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,8 @@ def analyse(office: PostOffice, delivery_id: DeliveryId) -> Analysis:
         template = _compile(connection, office, delivery, expansion, checks)
         target = _aim(connection, office, delivery, template)
         if template is not None:
-            checks += _look_at(connection, office, delivery, template)
+            prepared = typology.gather(connection, office, delivery, template)
+            checks += typology.run(prepared, office.checks)
         if not target.is_reached(delivery.kind):
             checks.append(target_error())
         deliveries.add_checks(connection, delivery_id, checks)
@@ -154,34 +152,10 @@ def _compile(
         return None
     try:
         refresh_urls(connection, office, delivery, keep(connection, delivery, expansion))
-        template = template_of(connection, office, delivery)
+        return template_of(connection, office, delivery)
     except InvalidContent as error:
         checks.append(content_error(error))
         return None
-    if template.untracked_reason:
-        checks.append(_untracked(template.untracked_reason))
-    return template
-
-
-def _untracked(reason: str) -> Check:
-    return Check(
-        Severity.WARNING,
-        "untracked",
-        f"The message would be sent as it is, without any tracking: {reason}",
-    )
-
-
-def _look_at(
-    connection: Connection, office: PostOffice, delivery: Delivery, template: Template
-) -> list[Check]:
-    prepared = Prepared(
-        delivery=delivery,
-        template=template,
-        urls=urls.of_delivery(connection, delivery.id),
-        sample=messages.first_addressees(connection, delivery.id, limit=_SAMPLE),
-        keys=office.keys,
-    )
-    return [found for check in CHECKS for found in check(prepared)]
 
 
 def _aim(
@@ -237,12 +211,12 @@ def _tell_missed(office: PostOffice, delivery_id: DeliveryId, publication: Publi
     if not publication.missed:
         return
     checks = [
-        Check(
-            Severity.WARNING,
+        typology.finding(
             "tracking-server",
             f"Tracking server {missed.server_id} does not know the links yet: {missed.reason}.",
         )
         for missed in publication.missed
     ]
     with office.database.write() as connection:
-        deliveries.add_checks(connection, delivery_id, checks)
+        found = typology.judged(checks, office.checks)
+        deliveries.add_checks(connection, delivery_id, found)

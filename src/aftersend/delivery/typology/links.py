@@ -1,0 +1,162 @@
+"""What may be wrong with links."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from aftersend.database.deliveries import Check
+from aftersend.database.urls import TrackedUrl
+from aftersend.delivery.typology.host import base_domain, host_of, is_local
+from aftersend.delivery.typology.prepared import Link, Prepared
+from aftersend.delivery.typology.rule import finding
+from aftersend.model.enumeration import Part, UrlType
+
+__all__ = ["CHECKS", "URL_BYTES_MAX"]
+
+URL_BYTES_MAX: Final = 2048
+"""Longer addresses are cut by some programs on the way."""
+
+_SHOWN_MAX: Final = 200
+_CODE: Final = re.compile(r"<%.*?%>", re.DOTALL)
+_IMAGES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico")
+_ENCODED_TWICE: Final = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
+_BRACKETS: Final = ("()", "[]", "{}")
+_OURS: Final = (UrlType.MIRROR_PAGE, UrlType.OPT_OUT)
+
+_ADDRESS: Final = re.compile(
+    r"[<(\[\"']?(?P<scheme>https?://|www\.)?"
+    r"(?P<host>[^\W_][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,})(?::\d+)?(?P<path>/\S*)?[>)\]\"'.]?",
+    re.IGNORECASE,
+)
+
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_LETS_IN: Final = frozenset(("reset", "token", "magic", "verify", "login", "signin"))
+_LETS_IN_INSIDE: Final = ("password", "passwd", "unsubscribe")
+_LETS_IN_TWO: Final = frozenset((("log", "in"), ("sign", "in"), ("opt", "out")))
+
+
+def _labels(prepared: Prepared) -> Iterator[Check]:
+    for link in prepared.links:
+        if link.is_tracked and not link.url.label.strip():
+            yield finding(
+                "url-label",
+                f"The link {_shown(link.url)} has no label: reports will show it without a name.",
+            )
+
+
+def _addresses(prepared: Prepared) -> Iterator[Check]:
+    for link in _distinct(prepared.links):
+        for problem in _problems(_CODE.sub("x", link.url.source)):
+            yield finding("url-approval", f"The link {_shown(link.url)} {problem}")
+
+
+def _problems(source: str) -> Iterator[str]:
+    if _path(source).lower().endswith(_IMAGES):
+        yield "leads to an image, which some programs refuse to open: lead people to a page."
+    if re.search(r"\s", source):
+        yield "has a space inside: write %20."
+    if found := _ENCODED_TWICE.search(source):
+        yield f"has {found[0]} in the address people are sent to: write & there only once encoded."
+    for opening, closing in _BRACKETS:
+        if source.count(opening) != source.count(closing):
+            yield f"has a single {opening} or {closing}: programs may end it there. Percent-encode."
+    size = len(source.encode())
+    if size > URL_BYTES_MAX:
+        yield f"has {size:,} bytes: some programs cut what is longer than {URL_BYTES_MAX:,}."
+
+
+def _phishing(prepared: Prepared) -> Iterator[Check]:
+    for link in prepared.links:
+        shown = _ADDRESS.fullmatch(link.text.strip())
+        if link.url.part is not Part.HTML or shown is None:
+            continue
+        host = host_of(_CODE.sub("x", link.url.source))
+        is_same = base_domain(shown["host"].lower()) == base_domain(host)
+        if not is_same and not (shown["scheme"] or shown["path"]):
+            continue  # words with a dot, not an address
+        if not is_same:
+            yield finding(
+                "phishing",
+                f"The link that reads {link.text[:_SHOWN_MAX]} leads to {host}: mail programs warn"
+                " of such links. Write words in its place.",
+            )
+        elif link.is_tracked:
+            yield finding(
+                "phishing",
+                f"The link that reads {link.text[:_SHOWN_MAX]} would lead to our tracking server"
+                f" first, and mail programs may warn of that. Write words in its place, or"
+                f" {_how_to_switch_off(link.url)}.",
+            )
+
+
+def _sensitive(prepared: Prepared) -> Iterator[Check]:
+    for link in _distinct(prepared.links):
+        if not link.is_tracked or link.url.type in _OURS or _is_our_own(prepared, link):
+            continue
+        word = _word_that_lets_in(_CODE.sub("x", link.url.source))
+        if word:
+            yield finding(
+                "sensitive-link",
+                f"The link {_shown(link.url)} has {word!r} in it. Where it lets somebody in, our"
+                f" logs should not have it: {_how_to_switch_off(link.url)}.",
+            )
+
+
+def _word_that_lets_in(source: str) -> str:
+    split = urlsplit(source)
+    words: list[str] = _WORD.findall(unquote(f"{split.path} {split.query}"))
+    words = [word.lower() for word in words]
+    for word in words:
+        if word in _LETS_IN or any(each in word for each in _LETS_IN_INSIDE):
+            return word
+    for pair in pairwise(words):
+        if pair in _LETS_IN_TWO:
+            return "-".join(pair)
+    return ""
+
+
+def _plain(prepared: Prepared) -> Iterator[Check]:
+    hosts = {
+        host_of(source)
+        for link in prepared.links
+        if not _is_our_own(prepared, link)
+        and (source := _CODE.sub("x", link.url.source)).lower().startswith("http://")
+    }
+    for host in sorted(hosts):
+        if not is_local(host):
+            yield finding(
+                "plain-http",
+                f"Links to {host} are written http: anybody on the way can read and change what"
+                " people are shown. Write https.",
+            )
+
+
+def _distinct(links: Sequence[Link]) -> list[Link]:
+    """Take each address once; that of the HTML, which comes first."""
+    return list({link.url.source: link for link in reversed(links)}.values())[::-1]
+
+
+def _is_our_own(prepared: Prepared, link: Link) -> bool:
+    bases = (prepared.addresses.app, prepared.addresses.redirect)
+    return link.url.source.startswith(tuple(f"{base}/" for base in bases))
+
+
+def _path(source: str) -> str:
+    try:
+        return urlsplit(source).path
+    except ValueError:
+        return ""
+
+
+def _how_to_switch_off(url: TrackedUrl) -> str:
+    return f"set link {url.id} to not-tracked"
+
+
+def _shown(url: TrackedUrl) -> str:
+    source = url.source
+    return source if len(source) <= _SHOWN_MAX else f"{source[:_SHOWN_MAX]}…"
+
+
+CHECKS: Final = (_labels, _addresses, _phishing, _sensitive, _plain)

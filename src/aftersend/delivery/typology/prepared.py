@@ -1,0 +1,127 @@
+"""What the rules look at: an analysed delivery with its links and some of its messages."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from aftersend.content import Addresses, Template, detect
+from aftersend.database import messages, seeds, urls
+from aftersend.database.deliveries import Delivery
+from aftersend.database.messages import Addressee
+from aftersend.database.urls import TrackedUrl
+from aftersend.delivery.office import PostOffice
+from aftersend.delivery.prepare import make_press, preparation_of, source_of
+from aftersend.errors import InvalidContent
+
+__all__ = ["Link", "Prepared", "Rendering", "gather"]
+
+_SAMPLE: Final = 1000
+_RENDERED_MAX: Final = 100
+_RENDERING_SECONDS_MAX: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as it will be sent; `text` is what people read as the link."""
+
+    url: TrackedUrl
+    text: str
+    is_tracked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One message written on trial: its size, or why it could not be written."""
+
+    address: str
+    html_bytes: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An analysed delivery.
+
+    `fields` are those that at least one of the people who were looked at has filled, None when
+    there is nobody; `renderings` are messages to the first of them.
+    """
+
+    delivery: Delivery
+    template: Template
+    addresses: Addresses
+    links: Sequence[Link]
+    fields: frozenset[str] | None
+    renderings: Sequence[Rendering]
+    seed_count: int
+    proof_size_max: int
+
+
+def gather(
+    connection: Connection, office: PostOffice, delivery: Delivery, template: Template
+) -> Prepared:
+    """Collect what the rules look at; where there is no recipient, seed addresses stand in."""
+    people = _people(connection, office, delivery, template)
+    return Prepared(
+        delivery=delivery,
+        template=template,
+        addresses=office.addresses,
+        links=_links(connection, office, delivery),
+        fields=_filled(values for _, values in people) if people else None,
+        renderings=tuple(_renderings(office, template, people)),
+        seed_count=len(seeds.of_delivery(connection, delivery.id)),
+        proof_size_max=office.proof_size_max,
+    )
+
+
+def _links(connection: Connection, office: PostOffice, delivery: Delivery) -> list[Link]:
+    found = detect(
+        source_of(connection, delivery),
+        addresses=office.addresses,
+        preparation=preparation_of(connection, office, delivery),
+    )
+    texts = {(link.part, link.source): link.text for link in found}
+    return [
+        Link(
+            url=url,
+            text=texts.get((url.part, url.source), ""),
+            is_tracked=delivery.is_tracked and url.mode.is_tracked,
+        )
+        for url in urls.of_delivery(connection, delivery.id)
+    ]
+
+
+def _people(
+    connection: Connection, office: PostOffice, delivery: Delivery, template: Template
+) -> list[tuple[Addressee, Mapping[str, object]]]:
+    sample = messages.first_addressees(connection, delivery.id, limit=_SAMPLE)
+    if not sample:
+        members = messages.page(connection, delivery.id, limit=_SAMPLE)
+        sample = messages.addressees(connection, [each.id for each in members])
+    press = make_press(connection, office, delivery, template)
+    return [(each, press.person(each)[1]) for each in sample]
+
+
+def _filled(people: Iterable[Mapping[str, object]]) -> frozenset[str]:
+    return frozenset(name for values in people for name, value in values.items() if value)
+
+
+def _renderings(
+    office: PostOffice,
+    template: Template,
+    people: Sequence[tuple[Addressee, Mapping[str, object]]],
+) -> Iterator[Rendering]:
+    """Write some messages; slow scripts must not keep others from the database for long."""
+    began = office.clock.monotonic()
+    for addressee, values in people[:_RENDERED_MAX]:
+        try:
+            rendered = template.render(
+                values, message_id=addressee.id, keys=office.keys, at=office.clock.now()
+            )
+        except InvalidContent as error:
+            yield Rendering(addressee.address, problem=str(error))
+        else:
+            yield Rendering(addressee.address, len((rendered.html or "").encode()))
+        if office.clock.monotonic() - began > _RENDERING_SECONDS_MAX:
+            return
