@@ -5,7 +5,7 @@ step          installs                                              where
 ============  ====================================================  ===========================
 ``run``       Python packages by `uv.lock`, then the web assets     `.venv`, `static/vendor`
 ``assets``    the web assets alone, even when they look installed   `static/vendor`
-``tests``     programs that tests drive: a browser, nginx, Postfix  the system, with apt-get
+``tests``     programs that tests drive: browser, nginx, databases  the system, with apt-get
 ============  ====================================================  ===========================
 
 uv and Node.js are taken from the machine when it has them, else from PyPI into `.tools`. A step
@@ -41,6 +41,7 @@ TEST_PROGRAMS = {
     "nginx": "nginx",
     "wrk": "wrk",
     "postfix": "postfix",
+    "pg_ctlcluster": "postgresql",
     "git": "git",
 }
 TEST_LIBRARIES = {"atomic": "libatomic1"}  # playwright's driver is linked with it

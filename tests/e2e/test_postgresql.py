@@ -1,0 +1,113 @@
+"""The control plane on a real PostgreSQL."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from aftersend.content import Source
+from aftersend.database import deliveries, enumerations, schema, url_memory, urls
+from aftersend.database.engine import Database, migrate, open_engine
+from aftersend.database.enumerations import URL_CATEGORY
+from aftersend.delivery.analyse import analyse
+from aftersend.delivery.create import create
+from aftersend.delivery.links import list_urls, refresh_urls, set_url
+from aftersend.delivery.office import PostOffice
+from aftersend.delivery.properties import Properties, change_properties
+from aftersend.model.catalogue import decode, file_name
+from aftersend.model.enumeration import DeliveryState, TrackingMode
+from aftersend.platform.clock import ManualClock
+from tests.support import postgres
+from tests.support.post_office import NOW, add_recipients, delivery_of, draft, make_office
+from tests.support.sending import reached, send_to
+from tests.support.smtp_server import ScriptedServer
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        not postgres.is_available() and "CI" not in os.environ,
+        reason="PostgreSQL is not installed",
+    ),
+]
+
+LONG = "https://shop.example/?q=" + "x" * 8_000
+WORKERS = 8
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    """Give a migrated database."""
+    with postgres.running() as url:
+        engine = open_engine(url)
+        migrate(engine)
+        yield Database(engine)
+        engine.dispose()
+
+
+@pytest.fixture
+def office(tmp_path: Path, database: Database) -> PostOffice:
+    """Give a post office that stands on it."""
+    made = make_office(tmp_path, tmp_path / "unused.sqlite", clock=ManualClock(NOW))
+    return replace(made, database=database)
+
+
+def test_migrations_lead_to_the_declared_tables(database: Database) -> None:
+    """A migrated database and the declared tables do not differ."""
+    with database.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+
+    assert [] == differences
+
+
+def test_a_delivery_with_a_very_long_link_is_sent(office: PostOffice) -> None:
+    """8,000 characters of an address are listed, remembered, published and sent (B8)."""
+    (ada,) = add_recipients(office, ["ada@example.com"])
+    html = f"<a href='{LONG}'>look</a> <a href='{LONG}y'>see</a>"
+    delivery_id = create(office, draft(html=html, recipient_ids=[ada]))
+    change_properties(office, delivery_id, Properties(validity_s=60, variables={"a": "1"}))
+    first, _ = (url for url in list_urls(office, delivery_id) if url.source.startswith(LONG))
+    set_url(office, delivery_id, first.id, mode=TrackingMode.ALWAYS, category="lamps")
+
+    analysis = analyse(office, delivery_id)
+
+    assert (1, None) == (analysis.to_deliver, analysis.error)
+    catalogue = decode((office.catalogue / file_name(delivery_id)).read_bytes())
+    assert (LONG,) == catalogue.urls[first.id].pieces
+    with office.database.read() as connection:
+        assert TrackingMode.ALWAYS is url_memory.of_sources(connection, [LONG])[LONG].mode
+        assert "lamps" in enumerations.values(connection, URL_CATEGORY)
+    server = ScriptedServer()
+    send_to(server, office, delivery_id)
+    assert {"ada@example.com": 1} == reached(server)
+    assert DeliveryState.FINISHED is delivery_of(office, delivery_id).state
+
+
+def test_workers_that_find_a_new_link_at_once_make_one_row(office: PostOffice) -> None:
+    """Nobody sees the others' rows before they are there, and still there is one (G2)."""
+    delivery_id = create(office, draft())
+    source = Source("Hello", html=f"<a href='{LONG}'>look</a>")
+    barrier, failures = Barrier(WORKERS), list[BaseException]()
+
+    def detect() -> None:
+        try:
+            with office.database.write() as connection:
+                delivery = deliveries.get(connection, delivery_id)
+                assert LONG not in {url.source for url in urls.of_delivery(connection, delivery.id)}
+                barrier.wait(30)
+                refresh_urls(connection, office, delivery, source)
+        except BaseException as error:  # noqa: BLE001 - told by the test
+            failures.append(error)
+
+    threads = [Thread(target=detect) for _ in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [] == failures
+    assert [LONG] == [url.source for url in list_urls(office, delivery_id)]
