@@ -79,9 +79,7 @@ def set_(
     from aftersend.delivery.pieces import set_block
 
     if html is text is None:
-        raise typer.BadParameter(
-            "say what is in the block: name a file with --html, --text or both"
-        )
+        raise typer.BadParameter("say what is in the block with --html FILE, --text FILE or both")
     set_block(
         post_office(open_from(instance)),
         name,
