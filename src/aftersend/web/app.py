@@ -16,9 +16,12 @@ from litestar.template.config import TemplateConfig
 from aftersend.errors import AftersendError
 from aftersend.platform.telemetry import logger
 from aftersend.web import (
+    content,
     deliveries,
+    links,
     login,
     monitoring,
+    properties,
     public,
     recipients,
     security,
@@ -114,6 +117,9 @@ def _behind_the_door() -> Router:
         route_handlers=[
             *login.PRIVATE,
             *deliveries.HANDLERS,
+            *content.HANDLERS,
+            *links.HANDLERS,
+            *properties.HANDLERS,
             *tracking.HANDLERS,
             *recipients.HANDLERS,
             *workflows.HANDLERS,

@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aftersend.errors import InvalidSettings
 
-__all__ = ["NOTHING", "Zone", "duration", "mask_address", "number", "percent", "relative"]
+__all__ = [
+    "NOTHING",
+    "Zone",
+    "duration",
+    "mask_address",
+    "middle",
+    "number",
+    "percent",
+    "relative",
+]
 
 NOTHING: Final = "–"
 """What stands where there is no figure."""
@@ -124,3 +133,17 @@ def mask_address(address: str) -> str:
     """
     name, _, domain = address.rpartition("@")
     return f"{name[:1]}••••@{domain}"
+
+
+def middle(text: str, length: int) -> str:
+    """Leave out the middle of a text that has more than `length` characters.
+
+    Of a long address the beginning and the end tell most.
+
+    >>> middle("https://www.example.com/shop/lamps", 20)
+    'https://www.e…/lamps'
+    """
+    if len(text) <= length:
+        return text
+    end = length // 3
+    return f"{text[: length - end - 1]}…{text[-end:]}"

@@ -5,12 +5,13 @@ HTML on our host: it is sandboxed without scripts and without our origin, and ma
 pictures and styles that its author wrote.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
-__all__ = ["MIRROR_POLICY", "harden"]
+__all__ = ["MIRROR_POLICY", "harden", "preview_headers"]
 
 _PAGE_POLICY: Final = "; ".join(
     (
@@ -21,6 +22,7 @@ _PAGE_POLICY: Final = "; ".join(
         "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
+        "frame-src 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
     )
@@ -49,6 +51,27 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+
+
+def preview_headers(*, is_loading: bool) -> Mapping[str, str]:
+    """Give the headers of a message in a frame of ours; it loads pictures only when told to."""
+    others, media = ("* ", "*") if is_loading else ("", "'none'")
+    policy = (
+        "default-src 'none'",
+        f"img-src {others}data:",
+        f"media-src {media}",
+        f"font-src {others}data:",
+        f"style-src {others}'unsafe-inline'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+        "sandbox",
+    )
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "X-Frame-Options": "SAMEORIGIN",
+        "X-DNS-Prefetch-Control": "off",
+    }
 
 
 async def harden(message: Message, _: Scope) -> None:

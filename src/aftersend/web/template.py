@@ -36,6 +36,7 @@ def engine(*, zone: Zone, clock: Clock) -> JinjaTemplateEngine:
         number=display.number,
         percent=display.percent,
         duration=display.duration,
+        middle=display.middle,
         relative=lambda at: display.relative(at, clock.now()),
     )
     versions = {

@@ -50,10 +50,64 @@
     }
   });
 
-  // An answer that is no success must not replace what is on the page.
+  // What markup cannot say: boxes that stand for several of which only some are ticked.
+  function settle() {
+    for (const box of document.querySelectorAll("[data-mixed]")) box.indeterminate = true;
+    for (const all of document.querySelectorAll("[data-pick-all]")) showPicked(all);
+  }
+
+  function boxes(all) {
+    return [...document.querySelectorAll(`input[name="${all.dataset.pickAll}"]:not(:disabled)`)];
+  }
+
+  function showPicked(all) {
+    const picked = boxes(all).filter((box) => box.checked).length;
+    all.checked = picked > 0 && picked === boxes(all).length;
+    all.indeterminate = picked > 0 && !all.checked;
+  }
+
+  document.addEventListener("DOMContentLoaded", settle);
+  // A list that was changed shows what the server says, not what was chosen before.
+  document.addEventListener("htmx:after:swap", () => {
+    for (const select of document.querySelectorAll("table.links select")) {
+      const said = [...select.options].findIndex((option) => option.defaultSelected);
+      if (said >= 0) select.selectedIndex = said;
+    }
+    for (const box of document.querySelectorAll(".tree input[type=checkbox]")) {
+      box.checked = box.defaultChecked;
+      box.indeterminate = false;
+    }
+    settle();
+  });
+
+  document.addEventListener("change", (event) => {
+    const all = event.target.closest("[data-pick-all]");
+    if (all) for (const box of boxes(all)) box.checked = all.checked;
+    for (const each of document.querySelectorAll("[data-pick-all]")) showPicked(each);
+  });
+
+  document.addEventListener("click", (event) => {
+    const picked = event.target.closest("[data-pick]");
+    if (!picked) return;
+    for (const row of document.querySelectorAll(".picked")) row.classList.remove("picked");
+    picked.closest("tr, li").classList.add("picked");
+    document.getElementsByName("preview")[0]?.scrollIntoView({ block: "nearest" });
+  });
+
+  // Pressed twice is asked twice: such a button rests until the answer comes.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-once]")) return;
+    event.target.querySelector("button").disabled = true;
+  });
+  addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("[data-once] button")) button.disabled = false;
+  });
+
+  // An answer that is no success must not replace what is on the page, but for one that says what
+  // is wrong with what was typed.
   document.addEventListener("htmx:after:request", (event) => {
     const { response, hx } = event.detail.ctx;
-    if (response.status < 400 || hx.redirect) return;
+    if (response.status < 400 || response.status === 422 || hx.redirect) return;
     event.preventDefault();
     say(response.status === 429 ? "Too many requests. Wait a minute." : "That did not work. Reload the page and try again.");
   });
