@@ -24,6 +24,7 @@ __all__ = [
     "ids_of",
     "page",
     "set_denylisted",
+    "set_preferences",
     "upsert",
 ]
 
@@ -154,6 +155,22 @@ def set_denylisted(connection: Connection, recipient_id: RecipientId, *, at: dat
         .values(is_denylisted=True, modified_at=at)
     )
     return changed.rowcount > 0
+
+
+def set_preferences(
+    connection: Connection,
+    recipient_id: RecipientId,
+    *,
+    kind: EmailFormat,
+    is_denylisted: bool,
+    at: datetime,
+) -> None:
+    """Write down the format that a recipient chose, and whether he wants mail at all."""
+    connection.execute(
+        update(recipient)
+        .where(recipient.c.id == recipient_id)
+        .values(format=kind, is_denylisted=is_denylisted, modified_at=at)
+    )
 
 
 def _new_row(profile: Profile, at: datetime) -> dict[str, Any]:

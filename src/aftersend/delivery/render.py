@@ -1,14 +1,14 @@
-"""One message as it would be sent, or as its mirror page shows it."""
+"""One message as it would be sent."""
 
 from aftersend.database import deliveries, messages
 from aftersend.delivery.analyse import analyse, stored
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import make_press, template_of
-from aftersend.errors import InvalidInput, NotFound
+from aftersend.errors import InvalidInput
 from aftersend.model.enumeration import DeliveryState
-from aftersend.model.ids import DeliveryId, MessageId
+from aftersend.model.ids import DeliveryId
 
-__all__ = ["mirror_page", "render"]
+__all__ = ["render"]
 
 
 def render(office: PostOffice, delivery_id: DeliveryId, email: str) -> bytes:
@@ -35,24 +35,3 @@ def render(office: PostOffice, delivery_id: DeliveryId, email: str) -> bytes:
         press = make_press(connection, office, delivery, template)
     letter = press.letter(addressee, at=office.clock.now())
     return letter.data.replace(b"\r\n", b"\n")
-
-
-def mirror_page(office: PostOffice, message_id: MessageId) -> str:
-    """Write the web copy of a message: its HTML without the pixel, so that viewing is no open.
-
-    Raises:
-        NotFound: there is no such message, it has no HTML, or its recipient is gone.
-        InvalidContent: the content cannot be prepared any more.
-    """
-    with office.database.read() as connection:
-        message = messages.by_id(connection, message_id)
-        delivery = deliveries.get(connection, message.delivery_id)
-        (addressee,) = messages.addressees(connection, [message_id])
-        template = template_of(connection, office, delivery, is_open_tracked=False)
-        press = make_press(connection, office, delivery, template)
-    if not template.has_html or not (addressee.is_known or addressee.is_seed):
-        raise NotFound("mirror page of message", message_id)
-    _, values = press.person(addressee)
-    rendered = template.render(values, message_id=message_id, keys=office.keys)
-    assert rendered.html is not None, "it has HTML"
-    return rendered.html

@@ -2,6 +2,7 @@
 
 from aftersend.database import messages, recipients
 from aftersend.database.engine import Database
+from aftersend.delivery.preferences import find_subscriber
 from aftersend.model.ids import MessageId
 from aftersend.platform.clock import Clock
 
@@ -11,11 +12,13 @@ __all__ = ["unsubscribe"]
 def unsubscribe(database: Database, message_id: MessageId, *, clock: Clock) -> bool:
     """Never contact the recipient of a message again; tell whether that is news.
 
-    A seed address is no recipient and stays, and so does what somebody did who is gone already.
+    Nobody is behind a test address or a proof, and what somebody did who is gone already stays.
 
     Raises:
         NotFound: there is no such message.
     """
     with database.write() as connection:
+        if find_subscriber(connection, message_id).is_test:
+            return False
         message = messages.by_id(connection, message_id)
         return recipients.set_denylisted(connection, message.recipient_id, at=clock.now())

@@ -3,17 +3,18 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.params import FromQuery
 from litestar.response import Redirect, Template
 
 from aftersend.database import deliveries, delivery_list, delivery_logs, figures, messages
+from aftersend.delivery.mirror import has_mirror_page, mirror_page
 from aftersend.errors import NotFound
-from aftersend.model.enumeration import DeliveryState, MessageStatus, Part
-from aftersend.model.ids import NO_URL_ID, DeliveryId, MessageId
-from aftersend.model.token import Token, encode
+from aftersend.model.enumeration import DeliveryState, MessageStatus
+from aftersend.model.ids import DeliveryId, MessageId
 from aftersend.reports.scope import as_of
 from aftersend.web.listing import ROWS, Id, Listing, Offset
+from aftersend.web.public.mirror import message_page
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
 
@@ -108,6 +109,7 @@ def show_logs(
         rows = delivery_logs.page(connection, query)
         total = delivery_logs.count(connection, replace(query, offset=0))
         has_html = bool(deliveries.texts(connection, delivery.id).html)
+        has_mirror = has_html and has_mirror_page(connection, delivery)
         fresh = as_of(connection, ())
     return page(
         request,
@@ -121,20 +123,18 @@ def show_logs(
         statuses=_STATUSES,
         has_seeds=query.has_seeds,
         sort=sort,
-        has_mirror=has_html,
+        has_mirror=has_mirror,
     )
 
 
 @get("/deliveries/{delivery_id:int}/logs/{message_id:int}/mirror", sync_to_thread=True)
-def show_mirror(services: Given[Services], delivery_id: Id, message_id: Id) -> Redirect:
-    """Go to the mirror page of one message; nothing is counted."""
-    number = DeliveryId(delivery_id)
+def show_mirror(services: Given[Services], delivery_id: Id, message_id: Id) -> Response[str]:
+    """Show the mirror page of one message without being its recipient: nothing is counted."""
     with services.database.read() as connection:
         message = messages.by_id(connection, MessageId(message_id))
-    if message.delivery_id != number:
+    if message.delivery_id != DeliveryId(delivery_id):
         raise NotFound("message", message_id)
-    token = Token(Part.HTML, number, message.id, NO_URL_ID)
-    return Redirect(f"/m/{encode(token, keys=services.keys)}")
+    return message_page(mirror_page(services.office, message.id, is_operator=True))
 
 
 HANDLERS: Final = (show_home, show_deliveries, show_summary, show_logs, show_mirror)

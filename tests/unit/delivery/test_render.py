@@ -1,25 +1,15 @@
-"""One message as it would be sent, or as its mirror page shows it."""
+"""One message as it would be sent."""
 
 import pytest
 
 from aftersend.database import deliveries
-from aftersend.database.seeds import Seed
-from aftersend.delivery.analyse import analyse
-from aftersend.delivery.create import Draft, create
+from aftersend.delivery.create import create
 from aftersend.delivery.office import PostOffice
-from aftersend.delivery.render import mirror_page, render
+from aftersend.delivery.render import render
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import DeliveryState
-from aftersend.model.ids import DeliveryId, MessageId
-from tests.support.post_office import (
-    SENDER,
-    add_recipients,
-    draft,
-    html_of,
-    make_delivery,
-    messages_of,
-    read,
-)
+from aftersend.model.ids import DeliveryId
+from tests.support.post_office import add_recipients, draft, make_delivery, read
 
 
 def test_rendering_analyses_first_if_needed(office: PostOffice) -> None:
@@ -52,33 +42,3 @@ def test_a_broken_content_is_told(office: PostOffice) -> None:
 
     with pytest.raises(InvalidInput, match="text line 1, column 5"):
         render(office, delivery_id, "ada@x.example")
-
-
-def test_a_mirror_page_is_the_message_without_the_pixel(office: PostOffice) -> None:
-    """The web copy has the recipient's own links and values, and looking at it is no open."""
-    delivery_id = make_delivery(office)
-    received = html_of(read(render(office, delivery_id, "ada@example.com")))
-    message = messages_of(office, delivery_id)["ada@example.com"]
-
-    page = mirror_page(office, message.id)
-
-    assert "Hello Ada" in page
-    assert ".gif" not in page
-    assert page.strip() == received.partition("<img")[0].strip()
-
-
-def test_a_mirror_page_needs_html_and_somebody_to_show_it_to(office: PostOffice) -> None:
-    """Text messages and unknown messages have no web copy; seed addresses do."""
-    add_recipients(office, ["ada@x.example"])
-    text_only = create(office, draft(html=None))
-    analyse(office, text_only)
-    seeded = create(
-        office, Draft("L", SENDER, "S", html="<p>x</p>", seeds=(Seed("seed@x.example"),))
-    )
-    analyse(office, seeded)
-
-    with pytest.raises(NotFound):
-        mirror_page(office, messages_of(office, text_only)["ada@x.example"].id)
-    with pytest.raises(NotFound):
-        mirror_page(office, MessageId(999))
-    assert "<p>x</p>" == mirror_page(office, messages_of(office, seeded)["seed@x.example"].id)
