@@ -61,6 +61,7 @@
     return flatten(this.map(change, self), 1, []);
   });
   guard(Array, "from", (_, values) => checkLength(values[0]));
+  guard(String, "raw", (_, values) => checkLength(values[0]?.raw));
 
   const wrapClass = (name, own, make) => {
     const wrapped = {

@@ -19,7 +19,7 @@ import json
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -184,6 +184,13 @@ class Program:
             return Place(start.part, start.line, start.column + column - 1)
         return Place(start.part, start.line + lines, column)
 
+    def near(self, line: int, column: int) -> Place | None:
+        """Do the same; what stands in our own code belongs to the author's behind it."""
+        place = self.place(line, column)
+        if place is not None:
+            return place
+        return next((each.place for each in self.origins if each.line == line + 1), None)
+
 
 def check(program: Program) -> None:
     """Find out whether the scripts of a program are JavaScript.
@@ -197,7 +204,7 @@ def check(program: Program) -> None:
             context.eval("\n" * (line - 1) + source)
         except JSException as error:
             problem = _problem(error).removeprefix("SyntaxError: ")
-            place = _place(program, error)
+            place = _place(error, program.place)
             if place is None:  # the fault shows in our own code, behind the author's
                 problem = "it ends too early, or a bracket is not closed, or closed twice"
                 place = _last_place(program, line, source)
@@ -216,7 +223,9 @@ def run(program: Program, text: str, *, limits: Limits, failed: str = "The scrip
         return json.loads(engine.call(text))
     except JSException as error:
         problem, is_ours = _explained(error, limits)
-        place = _place(program, error) or (engine.place() if engine else None)
+        place = _place(error, program.place if is_ours else program.near)
+        if place is None and engine is not None:
+            place = engine.place()
         if is_ours:
             _engines.known.pop((program.code, limits), None)
         raise _error(f"{failed}: {problem}.", place) from None
@@ -318,8 +327,8 @@ def _problem(error: JSException) -> str:
     return text if len(text) <= _PROBLEM_LENGTH_MAX else f"{text[:_PROBLEM_LENGTH_MAX]}…"
 
 
-def _place(program: Program, error: JSException) -> Place | None:
-    places = (program.place(int(at[1]), int(at[2])) for at in _AT.finditer(str(error)))
+def _place(error: JSException, find: Callable[[int, int], Place | None]) -> Place | None:
+    places = (find(int(at[1]), int(at[2])) for at in _AT.finditer(str(error)))
     return next((place for place in places if place is not None), None)
 
 
