@@ -22,7 +22,8 @@ data, see `content.insertion`.
 Invariants: a text without `<%@` comes out as it is; carrying out what came out changes nothing; all
 errors name a place in the author's own text.
 
-Limits: inclusions and loops 8 deep each, 100,000 rounds of loops, 5,000,000 characters a part.
+Limits: inclusions and loops 8 deep each, 100,000 rounds of loops, 5,000,000 characters a part, 50
+pages and 50 files a message.
 
 >>> from lxml import etree
 >>> shop = etree.XML("<shop><lamp url='a.example'/><lamp url='b.example'/></shop>")
@@ -64,6 +65,7 @@ __all__ = [
 
 INCLUSION_DEPTH_MAX: Final = 8
 ROUNDS_MAX: Final = 100_000
+READ_MAX: Final = 50
 
 SCRIPT_MARKS: Final = {"startScript": "<%", "endScript": "%>"}
 _PREDICATE: Final = re.compile(r"\[[^\[\]]*\]")
@@ -110,8 +112,7 @@ def expand(source: Source, resources: Resources = Resources()) -> Source:
     Raises:
         InvalidContent: an instruction cannot be carried out.
     """
-    # A message shows one state of a page, and asks for it once.
-    shared = replace(resources, fetch=cache(resources.fetch), read=cache(resources.read))
+    shared = replace(resources, fetch=_once(resources.fetch), read=_once(resources.read))
     return Source(
         subject=_expand("subject", source.subject, Kind.SUBJECT, shared),
         html=None if source.html is None else _expand("html", source.html, Kind.HTML, shared),
@@ -137,6 +138,20 @@ def built_in_views() -> Sequence[str]:
     return tuple(
         dict.fromkeys(name for part in (Part.HTML, Part.TEXT) for name in blocks(part, somewhere))
     )
+
+
+def _once(read: Callable[[str], str]) -> Callable[[str], str]:
+    """Let a message show one state of a page or file, and read only so many."""
+    known: dict[str, str] = {}
+
+    def read_once(name: str) -> str:
+        if name not in known:
+            if len(known) == READ_MAX:
+                raise InvalidInput(f"A message includes at most {READ_MAX} pages and files each.")
+            known[name] = read(name)
+        return known[name]
+
+    return read_once
 
 
 def _expand(name: str, text: str, kind: Kind, resources: Resources) -> str:

@@ -155,6 +155,20 @@ def test_a_page_is_read_once_a_message() -> None:
     assert asked == {"u": 1, "f": 1}
 
 
+def test_a_message_reads_only_so_many_pages() -> None:
+    """A page that includes ever more pages ends, though each one is read in time."""
+    text = "".join(f"<%@ include url='u{n}' %>" for n in range(50))
+
+    def answer(url: str) -> str:
+        return f"{url};"
+
+    assert expand(Source("-", text, text), Resources(fetch=answer)).text == "".join(
+        f"u{n};" for n in range(50)
+    )
+    with pytest.raises(InvalidContent, match="includes at most 50 pages"):
+        expand(Source("-", text, f"{text}<%@ include url='u50' %>"), Resources(fetch=answer))
+
+
 def test_nothing_is_read_without_somebody_who_reads() -> None:
     """Who brings no readers gets a sentence, not a connection."""
     for instruction, sentence in (
