@@ -16,7 +16,7 @@ from aftersend.delivery.rules import EDITABLE
 from aftersend.errors import InvalidInput
 from aftersend.model.ids import DeliveryId, RecipientId
 
-__all__ = ["EDITABLE", "Draft", "create"]
+__all__ = ["EDITABLE", "Draft", "create", "seed_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def create(office: PostOffice, draft: Draft) -> DeliveryId:
         InvalidInput: the draft is incomplete; the sentence says what to change.
     """
     new = _checked(draft)
-    members = [replace(each, email=_seed_address(each.email)) for each in draft.seeds]
+    members = [replace(each, email=seed_address(each.email)) for each in draft.seeds]
     if len({each.email for each in members}) < len(members):
         raise InvalidInput("A seed address is given twice.")
     with office.database.write() as connection:
@@ -80,7 +80,12 @@ def _checked(draft: Draft) -> NewDelivery:
     )
 
 
-def _seed_address(text: str) -> str:
+def seed_address(text: str) -> str:
+    """Give a seed address as it is kept.
+
+    Raises:
+        InvalidInput: no mail can be sent there; the sentence names it.
+    """
     try:
         kept = address.normalise(text)
     except InvalidInput as error:
