@@ -5,6 +5,8 @@ A case is a sentence, then sections that begin with `== name`::
     html, text, subject      the source
     recipient                `field: value` lines
     options                  `is_tracked: no` lines
+    click formula, open formula, link parameters
+                             what the delivery chose of them; its label is `News & more`
     links                    what `detect` and the catalogue say of each link
     sent subject, …          what one recipient gets
     refused                  the sentence that says why the message cannot be prepared
@@ -18,7 +20,15 @@ difference before it is kept.
 import re
 from pathlib import Path
 
-from aftersend.content import Addresses, Rendered, Source, Template, compile_message, detect
+from aftersend.content import (
+    Addresses,
+    Preparation,
+    Rendered,
+    Source,
+    Template,
+    compile_message,
+    detect,
+)
 from aftersend.errors import InvalidContent
 from aftersend.model.catalogue import location
 from aftersend.model.ids import DeliveryId, MessageId, UrlId
@@ -30,7 +40,8 @@ KEYS = KeyRing({1: bytes(16)})
 DELIVERY_ID = DeliveryId(7)
 MESSAGE_ID = MessageId(300)
 
-_INPUTS = ("html", "text", "subject", "recipient", "options")
+_FORMULAS = ("click formula", "open formula", "link parameters")
+_INPUTS = ("html", "text", "subject", "recipient", "options", *_FORMULAS)
 _TOKEN = re.compile(r"https://(?:t|app)\.example/[rmu]/([a-z2-7]+)")
 
 
@@ -53,7 +64,11 @@ def readable(text: str) -> str:
 
 
 def compile_case(
-    source: Source, *, is_tracked: bool = True, is_open_tracked: bool = True
+    source: Source,
+    *,
+    is_tracked: bool = True,
+    is_open_tracked: bool = True,
+    preparation: Preparation | None = None,
 ) -> Template:
     """Compile with the addresses and delivery that all cases share."""
     return compile_message(
@@ -62,6 +77,7 @@ def compile_case(
         addresses=ADDRESSES,
         is_tracked=is_tracked,
         is_open_tracked=is_open_tracked,
+        preparation=preparation or Preparation(),
     )
 
 
@@ -75,7 +91,7 @@ def _outputs(inputs: dict[str, str]) -> dict[str, str]:
     recipient = dict(_pairs(inputs.get("recipient", "")))
     options = {name: value == "yes" for name, value in _pairs(inputs.get("options", ""))}
     try:
-        template = compile_case(source, **options)
+        template = compile_case(source, preparation=_preparation(inputs), **options)
         rendered = render_case(template, **recipient)
     except InvalidContent as error:
         return {"refused": str(error)}
@@ -89,10 +105,20 @@ def _outputs(inputs: dict[str, str]) -> dict[str, str]:
     return outputs
 
 
+def _preparation(inputs: dict[str, str]) -> Preparation:
+    click, opened, parameters = (inputs.get(name, "") for name in _FORMULAS)
+    return Preparation(
+        click_formula=click,
+        open_formula=opened,
+        link_parameters=parameters,
+        delivery={"label": "News & more", "FCP": False},
+    )
+
+
 def _links(source: Source, template: Template, rendered: Rendered) -> str:
     lines = []
     sent = {
-        token.url_id: (match[1], token)
+        token.url_id: (match[1], token.values)
         for match in _TOKEN.finditer(f"{rendered.html} {rendered.text}")
         for token in [decode(match[1], keys=KEYS)]
     }
@@ -100,8 +126,8 @@ def _links(source: Source, template: Template, rendered: Rendered) -> str:
         lines.append(f"{link.part}{number} {link.type.name} x{link.occurrences} {link.label!r}")
         lines.append(f"   source   {link.source}")
         if number in template.urls:
-            text, token = sent[UrlId(number)]
-            target = location(template.urls[UrlId(number)], token.values, text)
+            text, values = sent.get(UrlId(number), ("", ()))
+            target = location(template.urls[UrlId(number)], values, text)
             lines.append(f"   leads to {readable(target)}")
     return "\n".join(lines) or "none"
 

@@ -242,20 +242,16 @@ def _add(passage: Passage, piece: str | Expression, listing: Listing, values: li
 def _pairs(link: Link, pieces: Sequence[str | Value]) -> Iterable[Pair]:
     """Cut what the link parameters gave into parameters."""
     pairs: list[list[str | Value]] = [[]]
-    for piece in pieces:
+    for piece in _trimmed(pieces):
         if isinstance(piece, Value):
             pairs[-1].append(piece)
             continue
         first, *others = piece.split("&")
-        pairs[-1] += [first] if first else []
-        pairs += [[each] if each else [] for each in others]
-    for number, pieces_of_pair in enumerate(each for each in pairs if each):
+        pairs[-1].append(first)
+        pairs += [[each] for each in others]
+    for pieces_of_pair in pairs:
         pair = _joined(pieces_of_pair)
-        if number == 0 and isinstance(pair[0], str):
-            pair[0] = pair[0].lstrip(_AROUND + "?")
-        if isinstance(pair[-1], str):
-            pair[-1] = pair[-1].rstrip(_AROUND)
-        if pair == [""]:
+        if not pair:
             continue
         is_safe = all(_PLAIN.fullmatch(each) for each in pair if isinstance(each, str))
         if not (is_safe and isinstance(pair[0], str) and _KEY.match(pair[0])):
@@ -265,6 +261,16 @@ def _pairs(link: Link, pieces: Sequence[str | Value]) -> Iterable[Pair]:
                 " escapeUrl(…) around what is not plain."
             )
         yield tuple(pair)
+
+
+def _trimmed(pieces: Sequence[str | Value]) -> list[str | Value]:
+    """Drop white space around, and what joins parameters to an address."""
+    result: list[str | Value] = _joined(pieces)
+    if result and isinstance(result[0], str):
+        result[0] = result[0].lstrip(_AROUND).lstrip("?")
+    if result and isinstance(result[-1], str):
+        result[-1] = result[-1].rstrip(_AROUND)
+    return result
 
 
 def _addition(head: str, pairs: Iterable[Pair]) -> list[str | Value]:
