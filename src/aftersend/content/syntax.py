@@ -32,6 +32,7 @@ __all__ = [
 
 BEGINNING: Final = "<%@"
 LOOP_DEPTH_MAX: Final = 8
+XPATH_LENGTH_MAX: Final = 1_000
 
 _INSTRUCTION: Final = re.compile(
     r"<%@\s*(?P<name>\w+)(?P<attributes>(?:\s+\w+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*)\s*%>"
@@ -179,4 +180,6 @@ def _problem(name: str, attributes: Mapping[str, str]) -> str | None:
         return f"`include` takes one of {', '.join(_INCLUDED)}."
     if "object" in known and "object" not in attributes:
         return f"`{name}` does not say of what: write object='…'."
+    if len(attributes.get("xpath", "")) > XPATH_LENGTH_MAX:
+        return f"An xpath has at most {XPATH_LENGTH_MAX:,} characters."
     return None

@@ -155,6 +155,18 @@ def test_a_page_is_read_once_a_message() -> None:
     assert asked == {"u": 1, "f": 1}
 
 
+def test_an_xpath_has_a_limit() -> None:
+    """The longest one is followed, one character more is refused."""
+    resources = Resources(objects={"shop": SHOP})
+    for xpath, is_refused in (("@a" + " " * 998, False), ("@a" + " " * 999, True)):
+        written = f"<%@ value object='shop' xpath='{xpath}' %>"
+        if is_refused:
+            with pytest.raises(InvalidContent, match="at most 1,000 characters"):
+                expand_text("text", written, resources)
+        else:
+            assert expand_text("text", written, resources) == "1"
+
+
 def test_a_message_reads_only_so_many_pages() -> None:
     """A page that includes ever more pages ends, though each one is read in time."""
     text = "".join(f"<%@ include url='u{n}' %>" for n in range(50))

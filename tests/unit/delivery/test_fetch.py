@@ -4,6 +4,7 @@ import gzip
 import ssl
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -117,6 +118,21 @@ def test_the_size_is_that_of_the_unpacked_page(body: bytes, outcome: str) -> Non
         else:
             with pytest.raises((InvalidInput, Transient), match=outcome):
                 read_page(server, "/")
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """No more is unpacked than may be read."""
+    bomb = gzip.compress(bytes(30_000_000), 1)
+    with serving_pages({"/": page(bomb, Content_Encoding="gzip")}) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidInput, match="has more than 1,000 bytes"):
+                read_page(server, "/")
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert peak_bytes < 10_000_000
 
 
 @pytest.mark.parametrize(
