@@ -1,9 +1,9 @@
 """Addresses of links: what is tracked, what is left alone, what is refused.
 
 Tracked is what begins with http:// or https:// and a whole host. Values of the recipient may stand
-behind the host only, each in escapeUrl(…), so that nobody's data can change where people are sent.
-Everything else is none of our business: mailto:, tel:, sms:, cid:, data:, javascript:, anchors,
-relative addresses, and `{{…}}` of another product in place of the host.
+in the query and the fragment only, each in escapeUrl(…), so that nobody's data can change where
+people are sent. Everything else is none of our business: mailto:, tel:, sms:, cid:, data:,
+javascript:, anchors, relative addresses, and `{{…}}` of another product in place of the host.
 
 A browser drops white space around an address and line ends inside it; so does a destination.
 
@@ -15,11 +15,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aftersend.content.expression import Expression, MessageToken, Operand, Script, Value
+from aftersend.content.expression import (
+    Expression,
+    MessageToken,
+    OpenPixel,
+    Operand,
+    Script,
+    Statement,
+    Value,
+)
 from aftersend.model.catalogue import DESTINATION_LENGTH_MAX, TOKEN_SLOT
 from aftersend.model.token import VALUES_MAX
 
-__all__ = ["AUTHORITY", "HOST_PROBLEM", "WebAddress", "check_values", "read_address"]
+__all__ = [
+    "AUTHORITY",
+    "HOST_PROBLEM",
+    "STATEMENT_PROBLEM",
+    "WebAddress",
+    "check_values",
+    "read_address",
+]
 
 AUTHORITY: Final = (
     r"(?:[^\s/?#\\@\[\]{}()<>\"|^`,;]*@)?"  # user information
@@ -30,6 +45,14 @@ AUTHORITY: Final = (
 
 HOST_PROBLEM: Final = (
     "A value cannot stand in the scheme or host of an address: write them out, for example"
+    " https://shop.example/?name=<%= escapeUrl(recipient.field) %>."
+)
+
+STATEMENT_PROBLEM: Final = (
+    "A statement cannot stand inside an address: write the condition around the whole link."
+)
+_PATH_PROBLEM: Final = (
+    "A value cannot stand in the path of a link: move it to the query, for example"
     " https://shop.example/?name=<%= escapeUrl(recipient.field) %>."
 )
 
@@ -62,30 +85,27 @@ def read_address(pieces: Iterable[str | Expression]) -> WebAddress | None:
         ValueError: it can be neither tracked nor left alone; the text says what to write instead.
     """
     trimmed = _trim(pieces)
-    if any(isinstance(piece, str) and "<%" in piece for piece in trimmed):
-        raise ValueError(
-            "This address has an expression in character references: write <%= … %> as it is."
-        )
     check_values(trimmed)
     first = trimmed[0] if trimmed else ""
     if not isinstance(first, str) or not _BASE.match(first):
         return None
     fields: list[Operand] = []
     slots: list[str | int] = []
+    has_path_ended = False
     for piece in trimmed:
         if isinstance(piece, str):
+            has_path_ended = has_path_ended or "?" in piece or "#" in piece
             slots.append(_UNSAFE.sub(_percent, piece))
         elif isinstance(piece.what, MessageToken):
             slots.append(TOKEN_SLOT)
-        elif isinstance(piece.what, Value | Script):
+        else:
+            assert isinstance(piece.what, Value | Script), "all else was refused"
+            if not has_path_ended:
+                raise ValueError(_PATH_PROBLEM)
             operand = piece.what.field if isinstance(piece.what, Value) else piece.what
             if operand not in fields:
                 fields.append(operand)
             slots.append(fields.index(operand))
-        else:
-            raise ValueError(  # noqa: TRY004 - it is the author who hears of it
-                "A statement cannot stand inside an address: write it around the link."
-            )
     if sum(len(slot) for slot in slots if isinstance(slot, str)) > DESTINATION_LENGTH_MAX:
         raise ValueError(f"This address is longer than {DESTINATION_LENGTH_MAX} characters.")
     if len(fields) > VALUES_MAX:
@@ -105,9 +125,9 @@ def _trim(pieces: Iterable[str | Expression]) -> list[str | Expression]:
 
 
 def check_values(pieces: Sequence[str | Expression]) -> None:
-    """Refuse values of an address where they are not safe.
+    """Refuse values of an address where they are not safe, and statements anywhere in it.
 
-    Addresses like mailto: and tel:, which run and fetch nothing, may hold them as they are.
+    Addresses like mailto: and tel:, which run and fetch nothing, may hold values as they are.
 
     Raises:
         ValueError: one is not safe; the text says what to write instead.
@@ -115,6 +135,8 @@ def check_values(pieces: Sequence[str | Expression]) -> None:
     expressions = [each for each in pieces if isinstance(each, Expression)]
     if not expressions:
         return
+    if any(isinstance(each.what, Statement | OpenPixel) for each in expressions):
+        raise ValueError(STATEMENT_PROBLEM)
     first = pieces[0]
     scheme = _SCHEME.match(first) if isinstance(first, str) else None
     if scheme and scheme[0].lower() in _RUNS_SCRIPTS:

@@ -7,19 +7,61 @@ They are expanded before links are detected, so the links they bring are tracked
 | MirrorPage | a link to the web copy of the message | a sentence with its address |
 | MirrorPageUrl | the bare address of the web copy | the same |
 | UnsubscriptionLink | a link to the unsubscription form | a sentence with its address |
+| ManagePreferences | a link to the page of preferences | a sentence with its address |
+| ViralLinks | links that share the message | lines with their addresses |
+| OpenPixel | the place of the picture that tells of opens | |
 
-The address ends with the token of the message: whoever opens the page needs no other identity.
+The addresses hold the token of the message: whoever opens the page needs no other identity. What is
+shared is a copy with nothing of the recipient in it.
 
-Source: spec §3.2, §3.11, §3.12.
+Source: spec §1.7 (categories), §3.2, §3.11, §3.12, §3.15.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Final, TypeAlias
 
-from aftersend.content.expression import Block, MessageToken
+from aftersend.content.expression import Block, MessageToken, OpenPixel
 from aftersend.content.message import Addresses
-from aftersend.model.enumeration import Part
+from aftersend.model.catalogue import TOKEN_SLOT
+from aftersend.model.enumeration import Part, UrlType
 
-__all__ = ["blocks", "mirror_base", "opt_out_base"]
+__all__ = [
+    "KnownLink",
+    "blocks",
+    "known_link",
+    "mirror_base",
+    "opt_out_base",
+    "preferences_base",
+    "share_base",
+]
+
+_Pieces: TypeAlias = tuple[str | MessageToken | OpenPixel, ...]
+_TOKEN: Final = MessageToken()
+_BY_EMAIL: Final = "/email"
+# All lead to our own page, which sends on to the network without the token: with the token others
+# could read the message, change the preferences of its recipient and unsubscribe him.
+_NETWORKS: Final = (("Facebook", "facebook"), ("X (Twitter)", "twitter"), ("LinkedIn", "linkedin"))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLink:
+    """What a link to one of our own pages counts as, and what it is called."""
+
+    type: UrlType
+    label: str
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A way to share a message: its address is `base`, the token and `end`."""
+
+    name: str
+    known: KnownLink
+    base: str
+    end: str = ""
 
 
 def mirror_base(addresses: Addresses) -> str:
@@ -32,21 +74,71 @@ def opt_out_base(addresses: Addresses) -> str:
     return f"{addresses.app}/u/"
 
 
+def preferences_base(addresses: Addresses) -> str:
+    """Give what stands before the token in the address of a page of preferences."""
+    return f"{addresses.app}/p/"
+
+
+def share_base(addresses: Addresses) -> str:
+    """Give what stands before the token in the address of the page that is shared."""
+    return f"{addresses.app}/s/"
+
+
 def blocks(part: Part, addresses: Addresses) -> Mapping[str, Block]:
     """Give the blocks of a part by name."""
-    token = MessageToken()
-    mirror, opt_out = mirror_base(addresses), opt_out_base(addresses)
-    bare = Block((mirror, token))
-    if part is Part.HTML:
-        return {
-            "MirrorPage": Block(
-                (f'<a href="{mirror}', token, '">View this message in your browser</a>')
-            ),
-            "MirrorPageUrl": bare,
-            "UnsubscriptionLink": Block((f'<a href="{opt_out}', token, '">Unsubscribe</a>')),
-        }
-    return {
-        "MirrorPage": Block(("View this message in your browser: ", mirror, token)),
-        "MirrorPageUrl": bare,
-        "UnsubscriptionLink": Block(("Unsubscribe: ", opt_out, token)),
+    mirror = mirror_base(addresses)
+    mirror_page = "View this message in your browser"
+    pages: dict[str, _Pieces] = {
+        "MirrorPage": _link(part, mirror_page, mirror),
+        "MirrorPageUrl": (mirror, _TOKEN),
+        "UnsubscriptionLink": _link(part, "Unsubscribe", opt_out_base(addresses)),
+        "ManagePreferences": _link(part, "Manage your preferences", preferences_base(addresses)),
+        "ViralLinks": tuple(_viral_links(part, addresses)),
     }
+    if part is Part.HTML:
+        pages["OpenPixel"] = (OpenPixel(),)
+    return {name: Block(pieces) for name, pieces in pages.items()}
+
+
+def known_link(pieces: tuple[str | int, ...], addresses: Addresses) -> KnownLink | None:
+    """Tell which of our own pages a destination leads to; None for all others."""
+    match pieces:
+        case (str(base), slot, *rest) if slot == TOKEN_SLOT:
+            for share in _shares(addresses):
+                if base == share.base and rest == [share.end] * bool(share.end):
+                    return share.known
+            return _pages(addresses).get(base)
+    return None
+
+
+def _pages(addresses: Addresses) -> Mapping[str, KnownLink]:
+    return {
+        mirror_base(addresses): KnownLink(UrlType.MIRROR_PAGE, "Mirror Page"),
+        opt_out_base(addresses): KnownLink(UrlType.OPT_OUT, "Opt-out link"),
+        preferences_base(addresses): KnownLink(UrlType.EMAIL_CLICK, "Preferences"),
+    }
+
+
+def _shares(addresses: Addresses) -> Iterator[_Share]:
+    page = share_base(addresses)
+    for name, category in _NETWORKS:
+        known = KnownLink(UrlType.EMAIL_CLICK, f"Share on {name}", category)
+        yield _Share(name, known, page, f"/{category}")
+    known = KnownLink(UrlType.EMAIL_CLICK, "Share by email", "email")
+    yield _Share("Email", known, page, _BY_EMAIL)
+
+
+def _link(part: Part, text: str, base: str, end: str = "") -> _Pieces:
+    if part is Part.HTML:
+        return (f'<a href="{escape(base)}', _TOKEN, f'{end}">{text}</a>')
+    return (f"{text}: {base}", _TOKEN, *([end] if end else []))
+
+
+def _viral_links(part: Part, addresses: Addresses) -> Iterator[str | MessageToken | OpenPixel]:
+    is_html = part is Part.HTML
+    yield '<span role="group" aria-label="Share this message">' if is_html else ""
+    for number, share in enumerate(_shares(addresses)):
+        if number:
+            yield " &middot; " if is_html else "\n"
+        yield from _link(part, share.known.label, share.base, share.end)
+    yield "</span>" if is_html else ""

@@ -12,16 +12,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from aftersend.content.block import blocks, mirror_base, opt_out_base
+from aftersend.content.block import KnownLink, blocks, known_link
 from aftersend.content.expression import Passage, literal_passage, read_passage
 from aftersend.content.hypertext import Occurrence, read_hypertext
+from aftersend.content.markup import UnreadableMarkup
 from aftersend.content.message import Addresses, FoundLink, Preparation, Source
 from aftersend.content.plaintext import read_plaintext
 from aftersend.errors import InvalidContent
-from aftersend.model.catalogue import TOKEN_SLOT, Destination
+from aftersend.model.catalogue import Destination
 from aftersend.model.enumeration import Part, TrackingMode, UrlType
 
 __all__ = [
+    "CATEGORY_LENGTH_MAX",
     "LABEL_LENGTH_MAX",
     "LINE_BREAKS",
     "PreparedPart",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 LABEL_LENGTH_MAX: Final = 255
+CATEGORY_LENGTH_MAX: Final = 100
 LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 """What no header of a message may hold: all that anybody reads as the end of a line."""
 
@@ -104,26 +107,15 @@ def read_parts(
     Raises:
         InvalidContent: there is no part, or one cannot be prepared.
     """
-    parts = []
-    if source.html is not None and source.html.strip():
-        passage = _passage(source, Part.HTML, source.html, addresses)
-        read = read_hypertext(passage)
-        parts.append(PreparedPart(Part.HTML, passage, read.occurrences, read.unsent, read.pixel_at))
-    if source.text is not None and source.text.strip():
-        passage = _passage(source, Part.TEXT, source.text, addresses)
-        parts.append(
-            PreparedPart(Part.TEXT, passage, read_plaintext(passage, pairs=preparation.pairs))
-        )
+    written = ((Part.HTML, source.html), (Part.TEXT, source.text), (Part.SMS, source.sms))
+    parts = tuple(
+        _read(part, _passage(source, part, text, addresses), preparation)
+        for part, text in written
+        if text is not None and text.strip()
+    )
     if not parts:
         raise InvalidContent("The message is empty: write an HTML part, a text part or both.")
-    return tuple(parts)
-
-
-def _passage(source: Source, part: Part, text: str, addresses: Addresses) -> Passage:
-    name = part.name.lower()
-    if source.is_literal:
-        return literal_passage(name, text)
-    return read_passage(name, text, blocks=blocks(part, addresses))
+    return parts
 
 
 def links_of(parts: Iterable[PreparedPart], addresses: Addresses) -> tuple[FoundLink, ...]:
@@ -148,28 +140,67 @@ def group(prepared: PreparedPart, addresses: Addresses) -> tuple[FoundLink, ...]
     return tuple(_link(prepared.part, same, addresses) for same in occurrences.values())
 
 
-def _link(part: Part, same: list[Occurrence], addresses: Addresses) -> FoundLink:
-    address = same[0].address
-    kind, label = _of_block(address.pieces, addresses)
-    own_type = next((each.type for each in same if each.type is not None), kind)
-    own_label = _first(each.label for each in same) or label
-    name = own_label or _first(each.text for each in same) or address.source
-    return FoundLink(
-        part=part,
-        source=address.source,
-        destination=Destination(address.pieces, own_type, name[:LABEL_LENGTH_MAX]),
-        fields=address.fields,
-        occurrences=len(same),
+def _passage(source: Source, part: Part, text: str, addresses: Addresses) -> Passage:
+    name = part.name.lower()
+    if source.is_literal:
+        return literal_passage(name, text)
+    return read_passage(name, text, blocks=blocks(part, addresses))
+
+
+def _read(part: Part, passage: Passage, preparation: Preparation) -> PreparedPart:
+    try:
+        if part is Part.HTML:
+            return _html(passage)
+        text = read_plaintext(passage, pairs=preparation.pairs)
+        return PreparedPart(part, passage, text.occurrences, text.unsent)
+    except InvalidContent:
+        raise
+    except UnreadableMarkup as error:
+        problem = str(error)
+    # Nobody's mail may be changed or stopped by a mistake of ours.
+    except Exception as error:  # noqa: BLE001
+        problem = f"its reading failed ({type(error).__name__})"
+    return PreparedPart(
+        part,
+        passage,
+        (),
+        problem=f"The {passage.name} part is sent as it is, not tracked: {problem}.",
     )
 
 
-def _of_block(pieces: tuple[str | int, ...], addresses: Addresses) -> tuple[UrlType, str]:
-    match pieces:
-        case (base, slot, *_) if slot == TOKEN_SLOT and base == mirror_base(addresses):
-            return UrlType.MIRROR_PAGE, "Mirror Page"
-        case (base, slot, *_) if slot == TOKEN_SLOT and base == opt_out_base(addresses):
-            return UrlType.OPT_OUT, "Opt-out link"
-    return UrlType.EMAIL_CLICK, ""
+def _html(passage: Passage) -> PreparedPart:
+    read = read_hypertext(passage)
+    return PreparedPart(
+        part=Part.HTML,
+        passage=passage,
+        occurrences=read.occurrences,
+        unsent=(*read.unsent, *read.placeholders),
+        pixel_at=read.pixel_at,
+        pixel_top=read.pixel_top,
+        placeholders=read.placeholders,
+    )
+
+
+def _link(part: Part, same: list[Occurrence], addresses: Addresses) -> FoundLink:
+    """Join the occurrences of one URL: one of them that is not to be tracked decides for all."""
+    address = same[0].address
+    known = known_link(address.pieces, addresses) or KnownLink(UrlType.EMAIL_CLICK, "")
+    marks = [each.marks for each in same]
+    text = _first(each.text for each in same)
+    label = _first(each.label for each in marks) or known.label or text or address.source
+    kind = next((each.type for each in marks if each.type is not None), known.type)
+    category = _first(each.category for each in marks) or known.category
+    is_tracked = all(each.is_tracked for each in marks)
+    return FoundLink(
+        part=part,
+        source=address.source,
+        destination=Destination(address.pieces, kind, label[:LABEL_LENGTH_MAX]),
+        fields=address.fields,
+        occurrences=len(same),
+        category=category[:CATEGORY_LENGTH_MAX],
+        mode=TrackingMode.ENABLED if is_tracked else TrackingMode.NOT_TRACKED,
+        text=text,
+    )
 
 
 def _first(texts: Iterable[str]) -> str:

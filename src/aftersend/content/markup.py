@@ -2,7 +2,8 @@
 
 turbohtml's tokenizer (WHATWG rules) says what is a tag, a comment or raw text and where it begins;
 it gives no places of attributes, so a start tag is read once more here, by the same rules, and both
-readings must agree. Nothing is ever written back from tokens: whoever changes the source splices.
+readings must agree. Where they do not, nobody may rely on any place: the source is unreadable and
+has to stay as it is. Nothing is ever written back from tokens: whoever changes the source splices.
 
 The content of `<!--[if …]>` comments and of `<noscript>` is read too: Outlook shows the first, and
 mail clients, which run no scripts, the second.
@@ -15,12 +16,22 @@ Source: https://html.spec.whatwg.org/multipage/parsing.html#tokenization
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from turbohtml import Token, TokenType, tokenize
 
-__all__ = ["Attribute", "Comment", "Markup", "Tag", "Text", "decode_attribute", "read_markup"]
+__all__ = [
+    "Attribute",
+    "Comment",
+    "Markup",
+    "Node",
+    "Tag",
+    "Text",
+    "UnreadableMarkup",
+    "decode_attribute",
+    "read_markup",
+]
 
 _RAW: Final = frozenset(
     {
@@ -36,6 +47,11 @@ _RAW: Final = frozenset(
         "plaintext",
     }
 )
+_HEAD: Final = frozenset(
+    ("html", "head", "title", "meta", "link", "style", "script", "base", "noscript", "template")
+)
+_BLANK: Final = "\ufeff\t\n\f "
+_DEPTH_MAX: Final = 4
 # Closes a tag from wherever the source leaves it: the first letter is for `<a href=`.
 _CLOSING: Final = "x\"'>"
 _TAG_NAME: Final = re.compile(r"</?[^\t\n\f />]*")
@@ -48,6 +64,10 @@ _CONDITION: Final = re.compile(
 )
 _LINE_END: Final = re.compile("\n")
 _LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ\0", "abcdefghijklmnopqrstuvwxyz\ufffd")
+
+
+class UnreadableMarkup(Exception):
+    """The places in a source are not certain; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +122,40 @@ Node: TypeAlias = Tag | Text | Comment
 class Markup:
     """The nodes of a source, and the places where a picture may be put in.
 
-    `body_end` is where the last `</body>` stands, or -1; at `open_end` the source is outside of
-    every tag, comment and raw text: its end, or the beginning of what it never closes.
+    `body_start` is where what people see begins: behind `<body>`, else behind the head. `body_end`
+    is where the last `</body>` stands, or -1; at `open_end` the source is outside of every tag,
+    comment and raw text: its end, or the beginning of what it never closes.
     """
 
     nodes: tuple[Node, ...]
+    body_start: int
     body_end: int
     open_end: int
 
+    def seen(self) -> Iterator[Node]:
+        """Give the nodes that do not stand in a comment."""
+        hidden_until = 0
+        for node in self.nodes:
+            if node.start >= hidden_until:
+                yield node
+                hidden_until = node.end if isinstance(node, Comment) else hidden_until
+
 
 def read_markup(source: str) -> Markup:
-    """Find every tag, attribute, text and comment of a source without carriage returns."""
-    return _read(source, 0, len(source))
+    """Find every tag, attribute, text and comment of a source without carriage returns.
+
+    Raises:
+        UnreadableMarkup: the tokenizer failed, or the two readings do not agree.
+    """
+    try:
+        nodes, body_end, open_end = _read(source, 0, len(source), depth=0)
+    except UnreadableMarkup:
+        raise
+    # Whatever goes wrong in here, the author's mail goes out as he wrote it.
+    except Exception as error:
+        raise UnreadableMarkup(f"its reading failed ({type(error).__name__})") from error
+    markup = Markup(tuple(nodes), 0, body_end, open_end)
+    return replace(markup, body_start=min(_body_start(source, markup), open_end))
 
 
 def decode_attribute(value: str) -> str:
@@ -126,12 +168,13 @@ def decode_attribute(value: str) -> str:
         return value
     quoted = value.replace('"', "&quot;")
     attributes = next(iter(tokenize(f'<a b="{quoted}">'))).attrs
-    assert attributes, "a tag with one attribute has one attribute"
+    if not attributes:
+        raise UnreadableMarkup("a value has no attribute")
     return attributes[0][1]
 
 
-def _read(source: str, start: int, end: int) -> Markup:
-    """Read a stretch; what follows it does not matter."""
+def _read(source: str, start: int, end: int, *, depth: int) -> tuple[list[Node], int, int]:
+    """Read a stretch, what follows it does not matter: its nodes, body end and open end."""
     text = source[start:end] + _CLOSING
     tokens = [(start + at, token) for at, token in _placed(text)]
     nodes: list[Node] = []
@@ -148,18 +191,19 @@ def _read(source: str, start: int, end: int) -> Markup:
                 raw = tag if tag.name in _RAW and not tag.is_end else None
                 body_end = at if tag.name == "body" and tag.is_end else body_end
         elif token.type is TokenType.TEXT:
-            nodes += _text(source, Text(at, min(next_at, end), raw.name if raw else ""))
+            nodes += _text(source, Text(at, min(next_at, end), raw.name if raw else ""), depth)
         else:
             length = len(token.source) if token.source else next_at - at
-            nodes += _comment(source, Comment(at, min(at + length, end)))
-    return Markup(tuple(nodes), body_end, _open_end(tokens, raw, end))
+            nodes += _comment(source, Comment(at, min(at + length, end)), depth)
+    return nodes, body_end, _open_end(tokens, raw, end)
 
 
 def _placed(text: str) -> Iterator[tuple[int, Token]]:
     line_starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
     for token in tokenize(text, capture_source=True):
         at = line_starts[token.line - 1] + token.col
-        assert text.startswith(token.source or "", at), "the tokenizer's places are exact"
+        if not text.startswith(token.source or "", at):
+            raise UnreadableMarkup("a tag does not stand where it was found")
         yield at, token
 
 
@@ -170,29 +214,48 @@ def _open_end(tokens: list[tuple[int, Token]], raw: Tag | None, end: int) -> int
     return end if at >= end or last.type is TokenType.TEXT else at
 
 
-def _text(source: str, text: Text) -> list[Node]:
-    if text.element != "noscript":
+def _body_start(source: str, markup: Markup) -> int:
+    tags = [node for node in markup.seen() if isinstance(node, Tag) and node.is_whole]
+    for name, is_end in (("body", False), ("head", True)):
+        for tag in tags:
+            if tag.name == name and tag.is_end is is_end:
+                return tag.end
+    at = 0
+    for node in markup.seen():
+        if isinstance(node, Text):
+            if not node.element and source[node.start : node.end].strip(_BLANK):
+                break
+        elif isinstance(node, Tag) and not (node.is_whole and node.name in _HEAD):
+            break
+        else:
+            at = node.end
+    return at
+
+
+def _text(source: str, text: Text, depth: int) -> list[Node]:
+    if text.element != "noscript" or depth >= _DEPTH_MAX:
         return [text]
-    return list(_read(source, text.start, text.end).nodes)
+    return _read(source, text.start, text.end, depth=depth + 1)[0]
 
 
-def _comment(source: str, comment: Comment) -> list[Node]:
+def _comment(source: str, comment: Comment, depth: int) -> list[Node]:
     condition = _CONDITION.fullmatch(source, comment.start, comment.end)
     if condition is None:
         return [comment]
-    return [comment, *_read(source, *condition.span("inner")).nodes]
+    return [comment, *_read(source, *condition.span("inner"), depth=depth + 1)[0]]
 
 
 def _tag(token: Token, at: int, end: int) -> Tag:
     written, name = token.source, token.tag
-    assert written is not None, "tags are captured"
-    assert name is not None, "tags have a name"
+    if written is None or name is None:
+        raise UnreadableMarkup("a tag has no name")
     is_end = token.type is TokenType.END_TAG
     if at + len(written) > end:
         return Tag(name, at, end, is_end=is_end, is_whole=False)
     attributes = tuple(_attributes(written, at))
     names = list(dict.fromkeys(each.name for each in attributes))
-    assert names == [known for known, _ in token.attrs or ()], "both readings of a tag agree"
+    if names != [known for known, _ in token.attrs or ()]:
+        raise UnreadableMarkup("a tag has other attributes than were found")
     return Tag(name, at, at + len(written), attributes, is_end)
 
 
@@ -201,10 +264,12 @@ def _attributes(written: str, base: int) -> Iterator[Attribute]:
     while True:
         at = _end(_BEFORE_ATTRIBUTE, written, at)
         if written[at] == ">":
-            assert at == len(written) - 1, "both readings of a tag end at the same place"
+            if at != len(written) - 1:
+                raise UnreadableMarkup("a tag does not end where it was found to end")
             return
         start, at = at, _end(_NAME, written, at)
-        assert start < at, "an attribute has a name"
+        if start >= at:
+            raise UnreadableMarkup("an attribute has no name")
         name = written[start:at].translate(_LOWER)
         value_start = value_end = at
         is_quoted = False

@@ -26,6 +26,7 @@ class Source:
     subject: str
     html: str | None = None
     text: str | None = None
+    sms: str | None = None
     is_literal: bool = False
 
 
@@ -118,3 +119,4 @@ class Rendered:
     subject: str
     html: str | None = None
     text: str | None = None
+    sms: str | None = None

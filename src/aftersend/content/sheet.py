@@ -225,4 +225,5 @@ _SPELLS: Final[Mapping[Part | None, Callable[[str], str]]] = {
     None: _one_line,
     Part.HTML: escape,
     Part.TEXT: str,
+    Part.SMS: str,
 }

@@ -18,7 +18,7 @@ from typing import Final
 from aftersend.content import formula
 from aftersend.content.compositor import TOKEN_HERE, Composition, Fillings, compose
 from aftersend.content.detection import PreparedPart, links_of, read_parts, read_subject
-from aftersend.content.expression import OpenPixel, Operand, Passage, Script
+from aftersend.content.expression import Operand, Passage, Script
 from aftersend.content.formula import CLICK, OPEN, Link, Pair
 from aftersend.content.hypertext import Occurrence
 from aftersend.content.message import (
@@ -95,11 +95,14 @@ class Template:
             InvalidContent: a script fails, or the values of a link are longer than a link can be.
         """
         fillings, orders = self.fillings(recipient, message_id=message_id, keys=keys, at=at)
-        html, text = self.parts.get(Part.HTML), self.parts.get(Part.TEXT)
+        texts = {
+            part: sheet.fill(fillings, orders.get(part, ())) for part, sheet in self.parts.items()
+        }
         return Rendered(
             subject=self.subject.fill(fillings, orders.get(None, ())),
-            html=html.fill(fillings, orders.get(Part.HTML, ())) if html else None,
-            text=text.fill(fillings, orders.get(Part.TEXT, ())) if text else None,
+            html=texts.get(Part.HTML),
+            text=texts.get(Part.TEXT),
+            sms=texts.get(Part.SMS),
         )
 
     def fillings(
@@ -154,7 +157,8 @@ def compile_message(
     links = _links(found, chosen, addresses, preparation, limits)
     urls = {each.url_id: each.destination for each in links.values() if each.url_id is not None}
     assert len(urls) == len(chosen), "an id is one link"
-    has_pixel = is_tracked and is_open_tracked and parts[0].part is Part.HTML
+    has_html = parts[0].part is Part.HTML and not parts[0].problem
+    has_pixel = is_tracked and is_open_tracked and has_html
     if has_pixel:
         urls[OPEN_URL_ID] = _OPEN
     formulas = _formulas(preparation)
@@ -176,7 +180,7 @@ def compile_message(
         urls=urls,
         subject=sheets[None],
         parts={part: sheet for part, sheet in sheets.items() if part is not None},
-        untracked_reason="",
+        untracked_reason=" ".join(each.problem for each in parts if each.problem),
         _composition=composition,
         _limits=limits,
     )
@@ -195,7 +199,7 @@ class _Link:
 
 def _track_all(found: Mapping[tuple[Part, str], FoundLink]) -> dict[tuple[Part, str], TrackedLink]:
     return {
-        key: TrackedLink(UrlId(number), link.type, link.label)
+        key: TrackedLink(UrlId(number), link.type, link.label, link.category)
         for number, (key, link) in enumerate(found.items(), start=OPEN_URL_ID + 1)
         if link.mode.is_tracked
     }
@@ -245,10 +249,12 @@ def _link(
 ) -> _Link:
     pieces, fields = formula.add_parameters(found.destination.pieces, found.fields, pairs)
     if sum(len(each) for each in pieces if isinstance(each, str)) > DESTINATION_LENGTH_MAX:
-        problem = f"makes {found.source[:80]} longer than {DESTINATION_LENGTH_MAX} characters."
+        problem = f"They make {found.source[:80]} longer than {DESTINATION_LENGTH_MAX} characters."
         raise formula.refuse_parameters(problem)
     if len(fields) > VALUES_MAX:
-        raise formula.refuse_parameters(f"gives {found.source[:80]} more than {VALUES_MAX} fields.")
+        raise formula.refuse_parameters(
+            f"They give {found.source[:80]} more than {VALUES_MAX} fields."
+        )
     return _Link(
         known=known,
         url_id=link.url_id if link else None,
@@ -276,15 +282,19 @@ class _Editor:
     formulas: Mapping[str, Passage]
 
     def edits(self, pixel: PixelPlace | None) -> Iterator[Edit]:
-        for start, end in self.prepared.unsent:
-            yield Edit(start, end)
+        unsent = set(self.prepared.unsent)
         for each in self.prepared.occurrences:
             link = self.links[self.prepared.part, each.address.source]
+            if link.url_id is not None:
+                unsent -= {at for at in unsent if each.start <= at[0] < each.end}
             edit = self._tracked(each, link) if link.url_id is not None else self._own(each, link)
             if edit is not None:
                 yield edit
         if pixel is not None:
-            yield self._pixel(pixel)
+            edit = self._pixel(pixel)
+            yield edit
+            unsent -= {(edit.start, edit.end)}
+        yield from (Edit(start, end) for start, end in unsent)
 
     def _own(self, each: Occurrence, link: _Link) -> Edit | None:
         passage, part = self.prepared.passage, self.prepared.part
@@ -332,9 +342,8 @@ class _Editor:
         return Edit(start, end, (written,))
 
     def _pixel_place(self, place: PixelPlace) -> tuple[int, int]:
-        if place is PixelPlace.PLACEHOLDER:
-            for each in self.prepared.passage.expressions:
-                if isinstance(each.what, OpenPixel):
-                    return each.start, each.end
-        at = self.prepared.pixel_at
+        prepared = self.prepared
+        if place is PixelPlace.PLACEHOLDER and prepared.placeholders:
+            return prepared.placeholders[0]
+        at = prepared.pixel_top if place is PixelPlace.TOP else prepared.pixel_at
         return at, at

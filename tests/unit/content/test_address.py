@@ -3,14 +3,16 @@
 import pytest
 
 from aftersend.content.address import read_address
-from aftersend.content.expression import Expression, MessageToken, Value
+from aftersend.content.expression import Expression, MessageToken, Script, Statement, Value, What
 from aftersend.model.catalogue import TOKEN_SLOT
 
 
-def _expression(what: Value | MessageToken) -> Expression:
+def _expression(what: What) -> Expression:
     return Expression(0, 1, what)
 
 
+TOKEN = _expression(MessageToken())
+STATEMENT = _expression(Statement("if (a) {"))
 A, B = (_expression(Value(field, is_url=True)) for field in "ab")
 
 
@@ -64,20 +66,19 @@ def test_left_alone(url: str) -> None:
 
 def test_values() -> None:
     """Values become slots, the same field the same slot; the token has its own."""
-    token = _expression(MessageToken())
-    address = read_address([" https://x.example/", A, "?", B, "&", A, "\t#", token, " \n"])
+    address = read_address([" https://x.example/?", A, "&", B, "&", A, "\t#", TOKEN, " \n"])
 
     assert address is not None
-    assert ("https://x.example/", 0, "?", 1, "&", 0, "#", TOKEN_SLOT) == address.pieces
+    assert ("https://x.example/?", 0, "&", 1, "&", 0, "#", TOKEN_SLOT) == address.pieces
     assert ("a", "b") == address.fields
 
 
 def test_spaces_beside_values() -> None:
     """A space between a value and the rest is part of the address."""
-    address = read_address(["https://x.example/", A, " "])
+    address = read_address(["https://x.example/?", A, " "])
 
     assert address is not None
-    assert ("https://x.example/", 0) == address.pieces
+    assert ("https://x.example/?", 0) == address.pieces
     address = read_address(["https://x.example/? ", A, " b"])
     assert address is not None
     assert ("https://x.example/?%20", 0, "%20b") == address.pieces
@@ -95,12 +96,16 @@ def test_left_alone_with_values(pieces: list[str | Expression]) -> None:
         *([A], [A, "://x.example/"], ["http", A, "://x/"], ["https:", A], ["https://", A, "/"]),
         *(["https://x.example", A], ["https://x.example:", A, "/"], ["https://a:", A, "@x/"]),
         *(["//", A], ["//x.example", A], ["/\\", A], ["x", A], ["data:", A], ["JavaScript:", A]),
-        *(["https://x.example/" + "x" * 8192], ["https://{{host}}", A]),
-        ["https://x.example/", _expression(Value("a", is_url=False))],
-        ["https://x.example/", *(_expression(Value(f"f{n}", is_url=True)) for n in range(65))],
+        *(["https://x.example/" + "x" * 8192], ["https://{{host}}", A], ["https://x.example/", A]),
+        ["https://x.example/", TOKEN, "/", A, "?"],
+        ["https://x.example/?", STATEMENT],
+        ["mailto:", STATEMENT],
+        ["https://x.example/?", _expression(Value("a", is_url=False))],
+        ["https://x.example/?", _expression(Script("a", is_url=False))],
+        ["https://x.example/?", *(_expression(Value(f"f{n}", is_url=True)) for n in range(65))],
     ],
 )
 def test_refused(pieces: list[str | Expression]) -> None:
-    """A value that could choose the host, or a link that no token can carry, is refused."""
+    """A value in host or path, a statement, or a link that no token can carry, is refused."""
     with pytest.raises(ValueError, match=r"\.$"):
         read_address(pieces)
