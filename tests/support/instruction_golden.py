@@ -11,6 +11,8 @@ A case is a sentence, then sections that begin with `== name`::
     out subject, …           what came out
     refused                  the sentence that says why nothing came out
 
+The names of built-in blocks are shown as `⟦built-in⟧`.
+
 `python -m tests.support.instruction_golden` writes what the code does now into every case: read
 the difference before it is kept.
 """
@@ -21,7 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aftersend.content.document import Object, read_document
-from aftersend.content.instruction import CustomBlock, Resources, expand, expand_text
+from aftersend.content.instruction import (
+    CustomBlock,
+    Resources,
+    built_in_views,
+    expand,
+    expand_text,
+)
 from aftersend.content.message import Source
 from aftersend.errors import InvalidContent, InvalidInput
 
@@ -48,7 +56,7 @@ def _outputs(inputs: dict[str, str]) -> dict[str, str]:
         came_out = expand(source, resources)
         formula = expand_text("formula", inputs.get("formula", ""), resources)
     except InvalidContent as error:
-        return {"refused": str(error)}
+        return {"refused": str(error).replace(", ".join(built_in_views()), "⟦built-in⟧")}
     texts = {
         "subject": came_out.subject,
         "html": came_out.html,
