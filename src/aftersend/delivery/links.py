@@ -87,7 +87,7 @@ def set_urls(
         for url_id in ids:
             if url_id not in listed:
                 raise NotFound(f"tracked URL of delivery {delivery_id}", url_id)
-        if values:
+        if values and ids:
             changed = [_changed(listed[url_id], values) for url_id in ids]
             followers = _followers(changed, listed.values())
             _refuse_text_alone({**listed, **{url.id: url for url in changed}}, ids, mode)

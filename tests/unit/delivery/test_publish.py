@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,9 +17,10 @@ from aftersend.database import deliveries, tracking_servers
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import template_of
+from aftersend.delivery.properties import Properties, change_properties
 from aftersend.delivery.publish import introduce, publish, retry
 from aftersend.model.catalogue import decode, file_name
-from aftersend.model.enumeration import Part, Severity
+from aftersend.model.enumeration import DeliveryState, Part, Severity
 from aftersend.model.ids import MessageId, ServerId
 from aftersend.model.token import Token, encode
 from aftersend.platform.clock import SystemClock
@@ -204,3 +206,24 @@ def test_an_analysis_warns_of_servers_that_miss_the_links(office: PostOffice) ->
     assert [(Severity.WARNING, "tracking-server")] == [
         (check.level, check.rule) for check in analysis.checks
     ]
+
+
+def test_servers_hear_of_another_validity_of_a_sent_delivery(office: PostOffice) -> None:
+    """One that answers has it at once, one that is down is named and told later."""
+    delivery_id = make_delivery(office)
+    analyse(office, delivery_id)
+    with office.database.write() as connection:
+        deliveries.change(
+            connection, delivery_id, state=DeliveryState.FINISHED, contact_at=office.clock.now()
+        )
+    with _tracking_server() as (url, came):
+        _register(office, server_a=url, server_b="http://127.0.0.1:1")
+
+        missed = change_properties(office, delivery_id, Properties(validity_s=3600))
+
+    assert ["b"] == [each.server_id for each in missed]
+    assert office.clock.now() + timedelta(hours=1) == decode(came[-1][2]).expires_at
+    with _tracking_server() as (url, came):
+        _register(office, server_b=url)
+        retry(office)
+    assert office.clock.now() + timedelta(hours=1) == decode(came[-1][2]).expires_at
