@@ -1,7 +1,7 @@
 """A real browser on real pages: nothing on the console, no request to anybody else."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -100,22 +100,23 @@ def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     host = urlsplit(site.address).netloc
     contexts = []
 
-    def note(kind: str, text: str, tolerated: str) -> None:
-        if kind in ("error", "warning") and not (tolerated and tolerated in text):
+    def note(kind: str, text: str, tolerated: tuple[str, ...]) -> None:
+        if kind in ("error", "warning") and not any(each in text for each in tolerated):
             complaints.append(f"{kind}: {text}")
 
     def open_page(
-        size: tuple[int, int] = WIDE, *, color_scheme: str = "light", tolerated: str = ""
+        size: tuple[int, int] = WIDE, *, color_scheme: str = "light", tolerated: Sequence[str] = ()
     ) -> Page:
+        allowed = (tolerated,) if isinstance(tolerated, str) else tuple(tolerated)
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if color_scheme == "dark" else "light",
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: note(message.type, message.text, tolerated))
-        page.on("pageerror", lambda error: note("error", str(error), tolerated))
-        page.on("request", lambda request: note(*_foreign(request.url, host), tolerated))
+        page.on("console", lambda message: note(message.type, message.text, allowed))
+        page.on("pageerror", lambda error: note("error", str(error), allowed))
+        page.on("request", lambda request: note(*_foreign(request.url, host), allowed))
         return page
 
     yield open_page
@@ -136,3 +137,37 @@ def log_in(page: Page, site: Site) -> None:
 def _foreign(url: str, host: str) -> tuple[str, str]:
     is_foreign = urlsplit(url).netloc not in (host, "")
     return ("error" if is_foreign else "", f"asked {url}")
+
+
+FAINT_TEXTS = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (text) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([red, green, blue]) => [red, green, blue]
+    .map((part) => part / 255)
+    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+  const behind = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const color = rgba(getComputedStyle(each).backgroundColor);
+      if (color[3] === 255) return color;
+    }
+    return [255, 255, 255, 255];
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
+    if (element.closest("option, [disabled]")) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(rgba(style.color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) faint.push(`${walker.currentNode.data.trim()}: ${ratio.toFixed(2)}`);
+  }
+  return faint;
+}"""

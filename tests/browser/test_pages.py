@@ -11,7 +11,7 @@ from aftersend.model.enumeration import Part
 from aftersend.model.ids import DeliveryId, MessageId, UrlId
 from aftersend.model.run import Counts
 from aftersend.model.token import Token, encode
-from tests.browser.conftest import NARROW, WIDE, Site, log_in
+from tests.browser.conftest import FAINT_TEXTS, NARROW, WIDE, Site, log_in
 from tests.support.page_seed import add_recipients
 from tests.support.pages import KEYS, NOW
 
@@ -22,6 +22,10 @@ EVERY_PAGE = (
     "/deliveries",
     "/deliveries?q=nothing",
     "/deliveries/1",
+    "/deliveries/1/content",
+    "/deliveries/1/links",
+    "/deliveries/1/links?view=tree",
+    "/deliveries/1/properties",
     "/deliveries/1/logs",
     "/deliveries/1/tracking",
     "/deliveries/1/tracking?hits=all",
@@ -56,7 +60,7 @@ def test_every_page_fits(
         page.wait_for_load_state("networkidle")
 
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
-        assert [] == page.evaluate(_FAINT_TEXTS), path
+        assert [] == page.evaluate(FAINT_TEXTS), path
 
 
 def test_a_workflow_is_executed(open_page: Callable[..., Page], site: Site) -> None:
@@ -145,7 +149,7 @@ def test_recipients_unsubscribe(open_page: Callable[..., Page], site: Site) -> N
 
     expect(page.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
     assert [] == page.context.cookies()
-    assert [] == page.evaluate(_FAINT_TEXTS)
+    assert [] == page.evaluate(FAINT_TEXTS)
 
 
 def test_a_mirror_page_runs_no_script(open_page: Callable[..., Page], site: Site) -> None:
@@ -220,37 +224,3 @@ def test_logging_out_ends_it(open_page: Callable[..., Page], site: Site) -> None
 
 
 _CHART_DIGEST = "() => document.querySelector('.chart canvas').toDataURL()"
-
-# Every visible text whose contrast with what is painted behind it is below WCAG AA.
-_FAINT_TEXTS = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (text) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = text;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([red, green, blue]) => [red, green, blue]
-    .map((part) => part / 255)
-    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
-  const behind = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const color = rgba(getComputedStyle(each).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-    return [255, 255, 255, 255];
-  };
-  const faint = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
-    if (element.closest("option, [disabled]")) continue;
-    const style = getComputedStyle(element);
-    const [a, b] = [light(rgba(style.color)), light(behind(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) faint.push(`${walker.currentNode.data.trim()}: ${ratio.toFixed(2)}`);
-  }
-  return faint;
-}"""

@@ -162,7 +162,7 @@ def draw_html(
     """
     drawn = _draw(office, delivery_id, addressee)
     html = re.sub(
-        rf"(?P<quote>[\"'])?(?P<space>\s{0, 20}){re.escape(drawn.base)}{_OURS}",
+        rf"(?P<quote>[\"'])?(?P<space>\s{{0,20}}){re.escape(drawn.base)}{_OURS}",
         drawn.named,
         drawn.rendered.html or "",
     )

@@ -3,17 +3,20 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.params import FromQuery
 from litestar.response import Redirect, Template
 
 from aftersend.database import deliveries, delivery_list, delivery_logs, figures, messages
+from aftersend.delivery.analyse import analyse
 from aftersend.delivery.mirror import has_mirror_page, mirror_page
+from aftersend.delivery.rules import EDITABLE
 from aftersend.errors import NotFound
 from aftersend.model.enumeration import DeliveryState, MessageStatus
 from aftersend.model.ids import DeliveryId, MessageId
 from aftersend.reports.scope import as_of
 from aftersend.web.listing import ROWS, Id, Listing, Offset
+from aftersend.web.login import Form
 from aftersend.web.public.mirror import message_page
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
@@ -82,7 +85,16 @@ def show_summary(
         success_rate=delivery.success / total if total else None,
         exclusions=exclusions,
         checks=checks,
+        is_editable=delivery.state in EDITABLE,
     )
+
+
+@post("/deliveries/{delivery_id:int}/analyse", sync_to_thread=True)
+def analyse_delivery(data: Form, services: Given[Services], delivery_id: Id) -> Redirect:
+    """Analyse a delivery, and go back to where that was asked for; nothing is sent."""
+    analyse(services.office, DeliveryId(delivery_id))
+    view = "/content#diagnostics" if data.get("back") == "content" else ""
+    return Redirect(f"/deliveries/{delivery_id}{view}", status_code=303)
 
 
 @get("/deliveries/{delivery_id:int}/logs", sync_to_thread=True)
@@ -137,7 +149,14 @@ def show_mirror(services: Given[Services], delivery_id: Id, message_id: Id) -> R
     return message_page(mirror_page(services.office, message.id, is_operator=True))
 
 
-HANDLERS: Final = (show_home, show_deliveries, show_summary, show_logs, show_mirror)
+HANDLERS: Final = (
+    show_home,
+    show_deliveries,
+    show_summary,
+    analyse_delivery,
+    show_logs,
+    show_mirror,
+)
 
 
 def _statuses(slug: str) -> tuple[MessageStatus, ...]:
