@@ -32,6 +32,8 @@ Hi Zoë & Co, look: https://t.example.com/r/ciaqplacamamj6lx7t7ese4d
 """
 
 from aftersend.content.detection import detect
+from aftersend.content.instruction import Resources, expand
+from aftersend.content.lint import Lint, lint
 from aftersend.content.message import (
     Addresses,
     FoundLink,
@@ -45,11 +47,15 @@ from aftersend.content.template import Template, compile_message
 __all__ = [
     "Addresses",
     "FoundLink",
+    "Lint",
     "Preparation",
     "Rendered",
+    "Resources",
     "Source",
     "Template",
     "TrackedLink",
     "compile_message",
     "detect",
+    "expand",
+    "lint",
 ]
