@@ -27,14 +27,14 @@ _OURS: Final = (UrlType.MIRROR_PAGE, UrlType.OPT_OUT)
 
 _ADDRESS: Final = re.compile(
     r"[<(\[\"']?(?P<scheme>https?://|www\.)?"
-    r"(?P<host>[^\W_][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,})(?::\d+)?(?P<path>/\S*)?[>)\]\"'.]?",
+    r"(?P<host>[^\W_][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,})(?::\d+)?(?P<path>[/?#]\S*)?[>)\]\"'.]?",
     re.IGNORECASE,
 )
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _LETS_IN: Final = frozenset(("reset", "token", "magic", "verify", "login", "signin"))
-_LETS_IN_INSIDE: Final = ("password", "passwd", "unsubscribe")
-_LETS_IN_TWO: Final = frozenset((("log", "in"), ("sign", "in"), ("opt", "out")))
+_LETS_IN_INSIDE: Final = ("password", "passwd", "signin")
+_UNSUBSCRIBES: Final = "unsubscribe"
 
 
 def _labels(prepared: Prepared) -> Iterator[Check]:
@@ -95,26 +95,34 @@ def _sensitive(prepared: Prepared) -> Iterator[Check]:
     for link in _distinct(prepared.links):
         if not link.is_tracked or link.url.type in _OURS or _is_our_own(prepared, link):
             continue
-        word = _word_that_lets_in(_CODE.sub("x", link.url.source))
-        if word:
+        words = _words(_CODE.sub("x", link.url.source))
+        if any(_UNSUBSCRIBES in each for each in words):
             yield finding(
                 "sensitive-link",
-                f"The link {_shown(link.url)} has {word!r} in it. Where it lets somebody in, our"
-                f" logs should not have it: {_how_to_switch_off(link.url)}.",
+                f"The link {_shown(link.url)} seems to unsubscribe: set link {link.url.id} to opt-out,"
+                " so that figures tell who left, or to not-tracked.",
+            )
+        elif word := next((each for each in words if _lets_in(each)), ""):
+            yield finding(
+                "sensitive-link",
+                f"The link {_shown(link.url)} has the word {word}. Where it lets somebody in, no"
+                f" log should have it: {_how_to_switch_off(link.url)}.",
             )
 
 
-def _word_that_lets_in(source: str) -> str:
-    split = urlsplit(source)
+def _words(source: str) -> list[str]:
+    """Give the words of the path and the query, then those that two short ones make."""
+    try:
+        split = urlsplit(source)
+    except ValueError:
+        return []
     words: list[str] = _WORD.findall(unquote(f"{split.path} {split.query}"))
     words = [word.lower() for word in words]
-    for word in words:
-        if word in _LETS_IN or any(each in word for each in _LETS_IN_INSIDE):
-            return word
-    for pair in pairwise(words):
-        if pair in _LETS_IN_TWO:
-            return "-".join(pair)
-    return ""
+    return words + [f"{first}{second}" for first, second in pairwise(words) if second == "in"]
+
+
+def _lets_in(word: str) -> bool:
+    return word in _LETS_IN or any(each in word for each in _LETS_IN_INSIDE)
 
 
 def _plain(prepared: Prepared) -> Iterator[Check]:

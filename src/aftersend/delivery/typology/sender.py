@@ -19,7 +19,9 @@ _JOINERS: Final = "\u200c\u200d"  # parts of emoji and of words in several scrip
 _TAGS: Final = range(0xE0020, 0xE0080)  # parts of flags
 _REPLACEMENT: Final = "\ufffd"
 _ENTITY: Final = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});")
-_MISREAD: Final = re.compile(r"[\u0080-\u00ff\u0152-\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]+")
+_MISREAD: Final = re.compile(
+    r"[\u0080-\u00ff\u0152-\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}"
+)
 _CODE: Final = re.compile(r"<%.*?%>", re.DOTALL)
 
 
@@ -56,13 +58,16 @@ def _is_odd(character: str) -> bool:
 def _misread(text: str) -> Iterator[str]:
     """Find UTF-8 that was read as Western European."""
     for match in _MISREAD.finditer(text):
-        if len(match[0]) < 2:
-            continue
-        try:
-            match[0].encode("cp1252").decode()
-        except UnicodeError:
-            continue
-        yield match[0]
+        if any(_is_utf8(match[0], encoding) for encoding in ("cp1252", "latin-1")):
+            yield match[0]
+
+
+def _is_utf8(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding).decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _own_addresses(prepared: Prepared) -> Iterator[Check]:
