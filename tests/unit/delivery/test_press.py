@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from aftersend.content import Source, compile_message
+from aftersend.content import Preparation, Source, compile_message
 from aftersend.database.deliveries import Delivery
 from aftersend.database.messages import Addressee
 from aftersend.database.seeds import Seed
 from aftersend.delivery.press import Press, StandIn, build
+from aftersend.errors import InvalidContent
 from aftersend.model.enumeration import DeliveryState, EmailFormat, Part
 from aftersend.model.ids import NO_URL_ID, DeliveryId, MessageId, RecipientId
 from aftersend.model.token import KeyRing, Token, decode
@@ -258,3 +259,86 @@ def test_a_part_of_one_slot_only() -> None:
     press = _press(html=None, text="<%= recipient.first_name %>")
 
     assert "Ada\n" == text_of(read(press.letter(ADA, at=NOW).data))
+
+
+SCRIPTED_HTML = (
+    "<p><% if (recipient.city == 'Bonn') { %>Up the Rhine<% } else { %>Hello<% } %>"
+    " <%= recipient.first_name %></p>"
+    "<% (recipient.items || '').split(',').forEach(function (item) { %>"
+    "<a href='https://shop.example/?q=<%= escapeUrl(item) %>'><%= item %></a>"
+    "<% }) %>\n"
+)
+SCRIPTED_TEXT = (
+    "<% if (recipient.city == 'Bonn') { %>.\nFrom \n<% } %>Dear <%= toUpperCase(recipient.city) %> "
+)
+
+
+@pytest.mark.parametrize("city", ["Bonn", "Zürich", ""])
+@pytest.mark.parametrize("is_text", [False, True])
+@pytest.mark.parametrize("parts", ["both", "html", "text"])
+def test_scripted_messages_survive_every_byte(city: str, is_text: bool, parts: str) -> None:
+    """What a reader gets is what the scripts wrote, whichever parts have any."""
+    html = SCRIPTED_HTML if parts != "text" else HTML
+    text = SCRIPTED_TEXT if parts != "html" else TEXT
+    press = _press(subject="For <%= recipient.city + '!' %>", html=html, text=text)
+    ada = replace(ADA, is_text=is_text, fields={"city": city, "items": "lamp,é & ü"})
+    _, values = press.person(ada)
+    rendered = press.template.render(values, message_id=ADA.id, keys=KEYS, at=NOW)
+
+    data = press.letter(ada, at=NOW).data
+
+    message = read(data)
+    assert f"For {city}!" == message["Subject"]
+    assert (rendered.text or "").rstrip("\n") == text_of(message).rstrip("\n")
+    if not is_text:
+        assert rendered.html == html_of(message)
+    lines = data.split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+    assert data.isascii()
+    assert data.endswith(b"\r\n")
+    assert not any(line.startswith(b".") or line.endswith(b" ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bye ", "Bye\t", "<%= recipient.first_name %> ", "<%='x '%>", "<%%>"]
+)
+def test_a_part_may_end_in_a_space(text: str) -> None:
+    """A space at the very end of a part is not lost on the way."""
+    for html in (None, HTML):
+        press = _press(html=html, text=text)
+        expected = press.template.render({"first_name": "Ada"}, message_id=ADA.id, keys=KEYS).text
+
+        assert expected == text_of(read(press.letter(ADA, at=NOW).data)).removesuffix("\n")
+
+
+def test_scripts_take_the_time_of_the_letter() -> None:
+    """The date of a letter and that of its scripts are the same, so a mirror can show it."""
+    press = _press(html=None, text="<%= new Date().toISOString() %>")
+
+    assert "2026-03-02T09:30:00.000Z\n" == text_of(read(press.letter(ADA, at=NOW).data))
+
+
+@pytest.mark.parametrize("city", ["throw", "loop", "memory"])
+def test_a_recipient_whose_script_fails_fails_alone(city: str) -> None:
+    """A script that fails, loops or eats memory costs its recipient the letter, nobody else's."""
+    text = (
+        "<% if (recipient.city == 'throw') recipient.none.none;"
+        " if (recipient.city == 'loop') for (;;);"
+        " if (recipient.city == 'memory') for (var a = [];;) a.push('x' + a.length) %>"
+        "Hello <%= recipient.city %>"
+    )
+    template = compile_message(
+        Source("-", text=text),
+        delivery_id=DELIVERY.id,
+        addresses=ADDRESSES,
+        preparation=Preparation(seconds_max=0.2, memory_bytes_max=8 * 1024 * 1024),
+    )
+    press = build(DELIVERY, template, keys=KEYS, app_url=ADDRESSES.app)
+
+    for name in ("Bonn", city, "Rome"):
+        somebody = replace(ADA, fields={"city": name})
+        if name == city:
+            with pytest.raises(InvalidContent, match=r"text.*failed for this recipient"):
+                press.letter(somebody, at=NOW)
+        else:
+            assert f"Hello {name}\n" == text_of(read(press.letter(somebody, at=NOW).data))
