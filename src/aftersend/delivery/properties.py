@@ -8,12 +8,13 @@ Source: spec §1.3, §3.4, §3.8, §3.11, §4.3.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from aftersend.content import Preparation, Source, compile_message
 from aftersend.content.formula import read_formula
 from aftersend.database import deliveries
 from aftersend.delivery import rules
@@ -153,9 +154,8 @@ def apply(
     if values:
         deliveries.change(connection, delivery_id, **values)
     if not chosen.keys().isdisjoint(_FORMULAS):
-        preparation = preparation_of(connection, office, deliveries.get(connection, delivery_id))
-        for name in _FORMULAS:
-            read_formula(name.replace("_", " "), getattr(preparation, name))
+        changed = deliveries.get(connection, delivery_id)
+        _try_formulas(office, preparation_of(connection, office, changed))
     if chosen.keys() & _EXPANDED:
         before = deliveries.texts(connection, delivery_id)
         rules.check_content(content.get("html", before.html), content.get("text", before.text))
@@ -163,6 +163,18 @@ def apply(
             if name in content:
                 content[name] = {**getattr(before, name), **content[name]}
         deliveries.change_content(connection, delivery_id, **content)
+
+
+def _try_formulas(office: PostOffice, preparation: Preparation) -> None:
+    """Prepare a message with nothing but a link."""
+    # Link parameters may count on the URLs of the content: only those tell whether they fail.
+    read_formula("link parameters", preparation.link_parameters)
+    compile_message(
+        Source("", html="<a href='https://www.example.com/'>…</a>"),
+        delivery_id=DeliveryId(1),
+        addresses=office.addresses,
+        preparation=replace(preparation, link_parameters=""),
+    )
 
 
 def _chosen(properties: Properties) -> dict[str, Any]:
