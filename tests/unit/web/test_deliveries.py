@@ -150,6 +150,8 @@ def test_the_mirror_page_of_a_message_is_a_click_away(
     answer = client.get(f"/deliveries/{seeded.delivery}/logs/{seeded.messages[0]}/mirror")
 
     assert "Hello John" in answer.text
+    assert 'href="https://www.example.com/shop"' in answer.text
+    assert "sandbox" in answer.headers["content-security-policy"]
     assert client.get(f"/deliveries/99/logs/{seeded.messages[0]}/mirror").status_code == 404
 
 
