@@ -2,16 +2,20 @@
 
 A case is a sentence, then sections that begin with `== name`::
 
-    html, text, subject      the source
+    note                     why it is so, for people
+    html, text, sms, subject the source
     recipient                `field: value` lines
-    options                  `is_tracked: no` lines
+    options                  lines like `is_tracked: no`, `pixel: top`, `pairs: () «»`,
+                             `advice: yes`
     click formula, open formula, link parameters
                              what the delivery chose of them; its label is `News & more`
     links                    what `detect` and the catalogue say of each link
     sent subject, …          what one recipient gets
+    advice                   what `lint` says
+    untracked                why the message is sent as it is
     refused                  the sentence that says why the message cannot be prepared
 
-Tokens are shown as `⟦h2⟧`: part and url id, with values behind them.
+Tokens are shown as `⟦h2⟧`: part and url id, with values behind them; `␍` is a carriage return.
 
 `python -m tests.support.content_golden` writes what the code does now into every case: read the
 difference before it is kept.
@@ -28,9 +32,11 @@ from aftersend.content import (
     Template,
     compile_message,
     detect,
+    lint,
 )
 from aftersend.errors import InvalidContent
 from aftersend.model.catalogue import location
+from aftersend.model.enumeration import PixelPlace
 from aftersend.model.ids import DeliveryId, MessageId, UrlId
 from aftersend.model.token import KeyRing, Token, decode
 
@@ -41,8 +47,10 @@ DELIVERY_ID = DeliveryId(7)
 MESSAGE_ID = MessageId(300)
 
 _FORMULAS = ("click formula", "open formula", "link parameters")
-_INPUTS = ("html", "text", "subject", "recipient", "options", *_FORMULAS)
-_TOKEN = re.compile(r"https://(?:t|app)\.example/[rmu]/([a-z2-7]+)")
+_INPUTS = ("note", "html", "text", "sms", "subject", "recipient", "options", *_FORMULAS)
+_TOKEN = re.compile(
+    r"(?:https://(?:t|app)\.example/[rmups]/|https%3A%2F%2Fapp\.example%2Fs%2F)([a-z2-7]+)"
+)
 
 
 def run(case: str) -> str:
@@ -87,27 +95,42 @@ def render_case(template: Template, **recipient: object) -> Rendered:
 
 
 def _outputs(inputs: dict[str, str]) -> dict[str, str]:
-    source = Source(inputs.get("subject", "-"), inputs.get("html"), inputs.get("text"))
+    written = {
+        name: inputs[name].replace("␍", "\r") for name in ("html", "text", "sms") if name in inputs
+    }
+    source = Source(inputs.get("subject", "-"), **written)
     recipient = dict(_pairs(inputs.get("recipient", "")))
-    options = {name: value == "yes" for name, value in _pairs(inputs.get("options", ""))}
+    options = dict(_pairs(inputs.get("options", "")))
+    preparation = _preparation(inputs, options)
     try:
-        template = compile_case(source, preparation=_preparation(inputs), **options)
+        template = compile_case(
+            source,
+            preparation=preparation,
+            is_tracked=options.get("is_tracked") != "no",
+            is_open_tracked=options.get("is_open_tracked") != "no",
+        )
         rendered = render_case(template, **recipient)
     except InvalidContent as error:
         return {"refused": str(error)}
-    outputs = {"links": _links(source, template, rendered)}
+    outputs = {"links": _links(source, template, rendered, preparation)}
     if source.subject != "-":
         outputs["sent subject"] = rendered.subject
-    if rendered.html is not None:
-        outputs["sent html"] = readable(rendered.html)
-    if rendered.text is not None:
-        outputs["sent text"] = readable(rendered.text)
+    for name in ("html", "text", "sms"):
+        sent = getattr(rendered, name)
+        if sent is not None:
+            outputs[f"sent {name}"] = readable(sent)
+    if options.get("advice") == "yes":
+        outputs["advice"] = _advice(source, preparation)
+    if template.untracked_reason:
+        outputs["untracked"] = template.untracked_reason
     return outputs
 
 
-def _preparation(inputs: dict[str, str]) -> Preparation:
+def _preparation(inputs: dict[str, str], options: dict[str, str]) -> Preparation:
     click, opened, parameters = (inputs.get(name, "") for name in _FORMULAS)
     return Preparation(
+        pairs=tuple(options.get("pairs", "() [] {}").split()),
+        pixel=PixelPlace(options.get("pixel", "bottom")),
         click_formula=click,
         open_formula=opened,
         link_parameters=parameters,
@@ -115,15 +138,25 @@ def _preparation(inputs: dict[str, str]) -> Preparation:
     )
 
 
-def _links(source: Source, template: Template, rendered: Rendered) -> str:
+def _advice(source: Source, preparation: Preparation) -> str:
+    found = lint(source, addresses=ADDRESSES, preparation=preparation)
+    lines = (f"{each.part.name.lower()} line {each.line}: {each.text}" for each in found)
+    return "\n".join(lines) or "none"
+
+
+def _links(source: Source, template: Template, rendered: Rendered, preparation: Preparation) -> str:
     lines = []
     sent = {
         token.url_id: (match[1], token.values)
-        for match in _TOKEN.finditer(f"{rendered.html} {rendered.text}")
+        for match in _TOKEN.finditer(f"{rendered.html} {rendered.text} {rendered.sms}")
         for token in [decode(match[1], keys=KEYS)]
     }
-    for number, link in enumerate(detect(source, addresses=ADDRESSES), start=2):
-        lines.append(f"{link.part}{number} {link.type.name} x{link.occurrences} {link.label!r}")
+    found = detect(source, addresses=ADDRESSES, preparation=preparation)
+    for number, link in enumerate(found, start=2):
+        category = f", category {link.category!r}" if link.category else ""
+        mode = "" if link.mode.is_tracked else ", not tracked"
+        name = f"{link.part}{number} {link.type.name} x{link.occurrences} {link.label!r}"
+        lines.append(f"{name}{category}{mode}")
         lines.append(f"   source   {link.source}")
         if number in template.urls:
             text, values = sent.get(UrlId(number), ("", ()))

@@ -39,10 +39,6 @@ __all__ = [
 
 _Pieces: TypeAlias = tuple[str | MessageToken | OpenPixel, ...]
 _TOKEN: Final = MessageToken()
-_BY_EMAIL: Final = "/email"
-# All lead to our own page, which sends on to the network without the token: with the token others
-# could read the message, change the preferences of its recipient and unsubscribe him.
-_NETWORKS: Final = (("Facebook", "facebook"), ("X (Twitter)", "twitter"), ("LinkedIn", "linkedin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +50,14 @@ class KnownLink:
     category: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """A way to share a message: its address is `base`, the token and `end`."""
-
-    name: str
-    known: KnownLink
-    base: str
-    end: str = ""
+# All lead to our own page, which sends on to the network without the token: with the token others
+# could read the message, change the preferences of its recipient and unsubscribe him.
+_SHARED: Final = {
+    "/facebook": KnownLink(UrlType.EMAIL_CLICK, "Share on Facebook", "facebook"),
+    "/twitter": KnownLink(UrlType.EMAIL_CLICK, "Share on X (Twitter)", "twitter"),
+    "/linkedin": KnownLink(UrlType.EMAIL_CLICK, "Share on LinkedIn", "linkedin"),
+    "/email": KnownLink(UrlType.EMAIL_CLICK, "Share by email", "email"),
+}
 
 
 def mirror_base(addresses: Addresses) -> str:
@@ -103,10 +99,9 @@ def blocks(part: Part, addresses: Addresses) -> Mapping[str, Block]:
 def known_link(pieces: tuple[str | int, ...], addresses: Addresses) -> KnownLink | None:
     """Tell which of our own pages a destination leads to; None for all others."""
     match pieces:
-        case (str(base), slot, *rest) if slot == TOKEN_SLOT:
-            for share in _shares(addresses):
-                if base == share.base and rest == [share.end] * bool(share.end):
-                    return share.known
+        case (base, slot, str(end)) if slot == TOKEN_SLOT and base == share_base(addresses):
+            return _SHARED.get(end)
+        case (str(base), slot, *_) if slot == TOKEN_SLOT:
             return _pages(addresses).get(base)
     return None
 
@@ -119,15 +114,6 @@ def _pages(addresses: Addresses) -> Mapping[str, KnownLink]:
     }
 
 
-def _shares(addresses: Addresses) -> Iterator[_Share]:
-    page = share_base(addresses)
-    for name, category in _NETWORKS:
-        known = KnownLink(UrlType.EMAIL_CLICK, f"Share on {name}", category)
-        yield _Share(name, known, page, f"/{category}")
-    known = KnownLink(UrlType.EMAIL_CLICK, "Share by email", "email")
-    yield _Share("Email", known, page, _BY_EMAIL)
-
-
 def _link(part: Part, text: str, base: str, end: str = "") -> _Pieces:
     if part is Part.HTML:
         return (f'<a href="{escape(base)}', _TOKEN, f'{end}">{text}</a>')
@@ -137,8 +123,8 @@ def _link(part: Part, text: str, base: str, end: str = "") -> _Pieces:
 def _viral_links(part: Part, addresses: Addresses) -> Iterator[str | MessageToken | OpenPixel]:
     is_html = part is Part.HTML
     yield '<span role="group" aria-label="Share this message">' if is_html else ""
-    for number, share in enumerate(_shares(addresses)):
+    for number, (end, known) in enumerate(_SHARED.items()):
         if number:
             yield " &middot; " if is_html else "\n"
-        yield from _link(part, share.known.label, share.base, share.end)
+        yield from _link(part, known.label, share_base(addresses), end)
     yield "</span>" if is_html else ""
