@@ -61,7 +61,7 @@ class Made:
 _CHARSETS = ("us-ascii", "utf-8", "iso-8859-1", "windows-1252", "UTF-16", "iso-2022-jp", "gb18030")
 _ENCODINGS = ("7bit", "8bit", "binary", "quoted-printable", "base64")
 # A line of content that would be a boundary, were it not encoded.
-_BOUNDARY_LINE = "\n--=_b1--\n"
+_BOUNDARY_LINE = some.Piece("\n--_b1--\n", "\n--_b1--\n")
 _PLAIN_NOISE = st.sampled_from(
     (
         *(
@@ -75,7 +75,7 @@ _PLAIN_NOISE = st.sampled_from(
             "\t",
         ),
         *("x" * 90, "日本\n", "mailto:a@b.example ", "=3D", "\n.\n", "a=\n", " <%@ include", "😀"),
-        *(_BOUNDARY_LINE, "x--=_b1\n", "(", ") ", "\n\n"),
+        *("x--_b1\n", "--", "(", ") ", "\n\n"),
     )
 ).map(lambda raw: some.Piece(raw, raw))
 _PLAIN_LINKS = st.builds(
@@ -88,7 +88,9 @@ _PLAIN_LINKS = st.builds(
     ),
     st.sampled_from((" ", "\n", "\n\n", ". ", ">\n")),
 )
-_TEXTS = st.lists(_PLAIN_LINKS | _PLAIN_NOISE, max_size=8).map(lambda pieces: (Part.TEXT, pieces))
+_TEXTS = st.lists(_PLAIN_LINKS | _PLAIN_NOISE | st.just(_BOUNDARY_LINE), max_size=8).map(
+    lambda pieces: (Part.TEXT, pieces)
+)
 _PAGES = some.documents.map(lambda pieces: (Part.HTML, pieces))
 
 
@@ -103,7 +105,7 @@ def _is_possible(text: Text) -> bool:
     if text.encoding in ("quoted-printable", "base64"):
         return True
     return "UTF-16" not in text.charset and (
-        "--=_b" not in text.content and (data.isascii() or text.encoding != "7bit")
+        "--_b" not in text.content and (data.isascii() or text.encoding != "7bit")
     )
 
 
@@ -143,7 +145,7 @@ _OPAQUE = st.sampled_from(
 ).map(Opaque)
 _AROUND = st.tuples(
     st.sampled_from(("", "This is MIME: https://no.example/\n", "\n")),
-    st.sampled_from(("", "\n", "\nhttps://no.example/ behind\n")),
+    st.sampled_from(("", "\n", "\n--{}\n\nhttps://no.example/ behind\n")),
 )
 _TREES = st.recursive(
     _texts() | _OPAQUE,
@@ -203,7 +205,7 @@ def _written(
     elif isinstance(tree, Text):
         yield from _written_text(tree, line_end, width, is_open=is_open)
     else:
-        boundary = f"=_b{next(numbers)}"
+        boundary = f"_b{next(numbers)}"
         before, behind = tree.around
         yield _bytes(
             f'Content-Type: multipart/{tree.kind};\n boundary="{boundary}"\n\n{before}', line_end
@@ -215,7 +217,8 @@ def _written(
             )
             is_root = index == 0 or tree.kind != "related"
             yield from _written(child, numbers, line_end, width, is_open=is_open and is_root)
-        yield _bytes(f"\n--{boundary}--{behind}" if tree.is_closed else "", line_end)
+        end = f"\n--{boundary}--{behind.format(boundary)}"
+        yield _bytes(end if tree.is_closed else "", line_end)
 
 
 def _written_text(

@@ -34,6 +34,7 @@ Hi Zoë & Co, look: https://t.example.com/r/ciaqplacamamj6lx7t7ese4d
 from aftersend.content.detection import detect
 from aftersend.content.instruction import Resources, expand
 from aftersend.content.lint import Lint, lint
+from aftersend.content.mail import TrackedMessage, Tracker, in_folder, track
 from aftersend.content.message import (
     Addresses,
     FoundLink,
@@ -54,8 +55,12 @@ __all__ = [
     "Source",
     "Template",
     "TrackedLink",
+    "TrackedMessage",
+    "Tracker",
     "compile_message",
     "detect",
     "expand",
+    "in_folder",
     "lint",
+    "track",
 ]
