@@ -359,7 +359,7 @@ def test_escape_url(value: str) -> None:
     Killed mutant: `'` left to itself.
     """
     expected = quote(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), safe="")
-    text = _written("<%= escapeUrl(recipient.a + '') %>", a=value)
+    text = _written("<%= '' + escapeUrl(recipient.a) %>", a=value)
 
     assert expected.replace("%EF%BF%BD", "%3F") == text.replace("%EF%BF%BD", "%3F")
 
