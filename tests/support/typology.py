@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aftersend.content import Addresses, Source, compile_message
+from aftersend.content import Addresses, Preparation, Source, compile_message, lint
 from aftersend.database.deliveries import Delivery
 from aftersend.database.urls import TrackedUrl
 from aftersend.delivery.typology import Link, Prepared, Rendering, run
-from aftersend.model.enumeration import DeliveryState, Part, TrackingMode, UrlType
+from aftersend.model.enumeration import DeliveryState, Part, PixelPlace, TrackingMode, UrlType
 from aftersend.model.ids import DeliveryId, UrlId
 from tests.support.post_office import ADDRESSES, HTML, NOW, TEXT
 
@@ -36,6 +36,7 @@ def prepared(
     *links: Link,
     source: Source | None = None,
     addresses: Addresses = ADDRESSES,
+    pixel: PixelPlace = PixelPlace.BOTTOM,
     fields: frozenset[str] | None = None,
     renderings: Sequence[Rendering] = (),
     seed_count: int = 0,
@@ -64,9 +65,11 @@ def prepared(
     ]
     return Prepared(
         delivery=Delivery(**{**delivery, **changes}),
+        source=source,
         template=compile_message(source, delivery_id=ID, addresses=addresses),
         addresses=addresses,
         links=[*links, *leave],
+        lints=lint(source, addresses=addresses, preparation=Preparation(pixel=pixel)),
         fields=fields,
         renderings=renderings,
         seed_count=seed_count,

@@ -1,13 +1,14 @@
 """What may be wrong with the message itself."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from aftersend.database.deliveries import Check
 from aftersend.delivery.press import FIELDS
-from aftersend.delivery.typology.prepared import Prepared
+from aftersend.delivery.typology.prepared import PART_NAMES, Prepared
 from aftersend.delivery.typology.rule import finding
-from aftersend.model.enumeration import Part, UrlType
+from aftersend.model.enumeration import UrlType
 
 __all__ = ["CHECKS", "HTML_BYTES_CUT", "HTML_BYTES_MAX"]
 
@@ -17,7 +18,8 @@ HTML_BYTES_MAX: Final = 60 * 1024
 HTML_BYTES_CUT: Final = 102 * 1024
 """Gmail shows no more of a message and hides the rest, the pixel included."""
 
-_PART_NAMES: Final = {Part.HTML: "HTML", Part.TEXT: "text"}
+_FOREIGN: Final = re.compile(r"\{\{[^{}\n]{1,60}\}\}|\*\|[\w:. ]{1,60}\|\*|%%\w{1,60}%%|%\w+\.\w+%")
+_CODE: Final = re.compile(r"<%.*?%>", re.DOTALL)
 
 
 def _untracked(prepared: Prepared) -> Iterator[Check]:
@@ -35,7 +37,7 @@ def _unsubscription(prepared: Prepared) -> Iterator[Check]:
         if not any(url.part is part and url.type is UrlType.OPT_OUT for url in urls):
             yield finding(
                 "unsubscription-link",
-                f"The {_PART_NAMES[part]} part has no link to unsubscribe: add the block"
+                f"The {PART_NAMES[part]} part has no link to unsubscribe: add the block"
                 " <%@ include view='UnsubscriptionLink' %> or set a link to opt-out.",
             )
 
@@ -56,6 +58,21 @@ def _fields(prepared: Prepared) -> Iterator[Check]:
             "personalisation",
             f"The field recipient.{name} is empty for everybody we looked at: is it misspelt?",
         )
+
+
+def _placeholders(prepared: Prepared) -> Iterator[Check]:
+    """Find what another product would fill; in addresses it is found with them."""
+    source = prepared.source
+    told = [each.text for each in prepared.lints if each.kind == "foreign-placeholder"]
+    texts = (("subject", source.subject), ("HTML", source.html), ("text", source.text))
+    for name, text in texts:
+        for found in sorted({*_FOREIGN.findall(_CODE.sub("", text or ""))}):
+            if not any(found in each for each in told):
+                yield finding(
+                    "foreign-placeholder",
+                    f"The {name} has {found}, which nobody fills here, so people read it as it"
+                    " stands: write <%= recipient.field %>.",
+                )
 
 
 def _renderings(prepared: Prepared) -> Iterator[Check]:
@@ -92,4 +109,4 @@ def _size(prepared: Prepared) -> Iterator[Check]:
         )
 
 
-CHECKS: Final = (_untracked, _unsubscription, _parts, _fields, _renderings, _size)
+CHECKS: Final = (_untracked, _unsubscription, _parts, _fields, _placeholders, _renderings, _size)

@@ -9,20 +9,32 @@ from urllib.parse import unquote, urlsplit
 from aftersend.database.deliveries import Check
 from aftersend.database.urls import TrackedUrl
 from aftersend.delivery.typology.host import base_domain, host_of, is_local
-from aftersend.delivery.typology.prepared import Link, Prepared
+from aftersend.delivery.typology.prepared import PART_NAMES, Link, Prepared
 from aftersend.delivery.typology.rule import finding
 from aftersend.model.enumeration import Part, UrlType
 
-__all__ = ["CHECKS", "URL_BYTES_MAX"]
+__all__ = ["ADVICE", "CHECKS"]
 
-URL_BYTES_MAX: Final = 2048
-"""Longer addresses are cut by some programs on the way."""
+ADVICE: Final = {
+    "space-in-link": "url-approval",
+    "unbalanced-link": "url-approval",
+    "unreadable-link": "url-approval",
+    "long-link": "url-approval",
+    "relative-link": "relative-link",
+    "missing-scheme": "relative-link",
+    "deep-link": "deep-link",
+    "foreign-placeholder": "foreign-placeholder",
+    "pixel-place": "pixel-place",
+}
+"""The rules that speak of what `content.lint` finds, by its kinds.
+
+Its other kinds are looked at here, because operators have a say in them.
+"""
 
 _SHOWN_MAX: Final = 200
 _CODE: Final = re.compile(r"<%.*?%>", re.DOTALL)
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico")
 _ENCODED_TWICE: Final = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
-_BRACKETS: Final = ("()", "[]", "{}")
 _OURS: Final = (UrlType.MIRROR_PAGE, UrlType.OPT_OUT)
 
 _ADDRESS: Final = re.compile(
@@ -55,16 +67,18 @@ def _addresses(prepared: Prepared) -> Iterator[Check]:
 def _problems(source: str) -> Iterator[str]:
     if _path(source).lower().endswith(_IMAGES):
         yield "leads to an image, which some programs refuse to open: lead people to a page."
-    if re.search(r"\s", source):
-        yield "has a space inside: write %20."
     if found := _ENCODED_TWICE.search(source):
         yield f"has {found[0]} in the address people are sent to: write & there only once encoded."
-    for opening, closing in _BRACKETS:
-        if source.count(opening) != source.count(closing):
-            yield f"has a single {opening} or {closing}: programs may end it there. Percent-encode."
-    size = len(source.encode())
-    if size > URL_BYTES_MAX:
-        yield f"has {size:,} bytes: some programs cut what is longer than {URL_BYTES_MAX:,}."
+
+
+def _advice(prepared: Prepared) -> Iterator[Check]:
+    """Tell what reading the content brought up, once for both parts."""
+    told: set[tuple[str, str]] = set()
+    for each in prepared.lints:
+        if each.kind in ADVICE and (each.kind, each.text) not in told:
+            told.add((each.kind, each.text))
+            place = f"{PART_NAMES[each.part]} line {each.line}"
+            yield finding(ADVICE[each.kind], f"{place}: {each.text}")
 
 
 def _phishing(prepared: Prepared) -> Iterator[Check]:
@@ -99,8 +113,8 @@ def _sensitive(prepared: Prepared) -> Iterator[Check]:
         if any(_UNSUBSCRIBES in each for each in words):
             yield finding(
                 "sensitive-link",
-                f"The link {_shown(link.url)} seems to unsubscribe: set link {link.url.id} to opt-out,"
-                " so that figures tell who left, or to not-tracked.",
+                f"The link {_shown(link.url)} seems to unsubscribe: set link {link.url.id} to"
+                " opt-out, so that figures tell who left, or to not-tracked.",
             )
         elif word := next((each for each in words if _lets_in(each)), ""):
             yield finding(
@@ -167,4 +181,4 @@ def _shown(url: TrackedUrl) -> str:
     return source if len(source) <= _SHOWN_MAX else f"{source[:_SHOWN_MAX]}…"
 
 
-CHECKS: Final = (_labels, _addresses, _phishing, _sensitive, _plain)
+CHECKS: Final = (_labels, _addresses, _advice, _phishing, _sensitive, _plain)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from aftersend.content import Addresses, Template, detect
+from aftersend.content import Addresses, FoundLink, Lint, Source, Template, detect, lint
 from aftersend.database import messages, seeds, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.database.messages import Addressee
@@ -14,8 +14,11 @@ from aftersend.database.urls import TrackedUrl
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import make_press, preparation_of, source_of
 from aftersend.errors import InvalidContent
+from aftersend.model.enumeration import Part
 
-__all__ = ["Link", "Prepared", "Rendering", "gather"]
+__all__ = ["PART_NAMES", "Link", "Prepared", "Rendering", "gather"]
+
+PART_NAMES: Final = {Part.HTML: "HTML", Part.TEXT: "text", Part.SMS: "SMS"}
 
 _SAMPLE: Final = 1000
 _RENDERED_MAX: Final = 100
@@ -49,9 +52,11 @@ class Prepared:
     """
 
     delivery: Delivery
+    source: Source
     template: Template
     addresses: Addresses
     links: Sequence[Link]
+    lints: Sequence[Lint]
     fields: frozenset[str] | None
     renderings: Sequence[Rendering]
     seed_count: int
@@ -63,11 +68,16 @@ def gather(
 ) -> Prepared:
     """Collect what the rules look at; where there is no recipient, seed addresses stand in."""
     people = _people(connection, office, delivery, template)
+    source = source_of(connection, delivery)
+    preparation = preparation_of(connection, office, delivery)
+    found = detect(source, addresses=office.addresses, preparation=preparation)
     return Prepared(
         delivery=delivery,
+        source=source,
         template=template,
         addresses=office.addresses,
-        links=_links(connection, office, delivery),
+        links=_links(connection, delivery, found),
+        lints=lint(source, addresses=office.addresses, preparation=preparation),
         fields=_filled(values for _, values in people) if people else None,
         renderings=tuple(_renderings(office, template, people)),
         seed_count=len(seeds.of_delivery(connection, delivery.id)),
@@ -75,12 +85,7 @@ def gather(
     )
 
 
-def _links(connection: Connection, office: PostOffice, delivery: Delivery) -> list[Link]:
-    found = detect(
-        source_of(connection, delivery),
-        addresses=office.addresses,
-        preparation=preparation_of(connection, office, delivery),
-    )
+def _links(connection: Connection, delivery: Delivery, found: Sequence[FoundLink]) -> list[Link]:
     texts = {(link.part, link.source): link.text for link in found}
     return [
         Link(

@@ -100,9 +100,27 @@ RULES: Final = _table(
     Rule(
         "url-approval",
         Severity.WARNING,
-        "an address with spaces, `&amp;` left in it or single brackets, of an image, or over 2,048"
-        " bytes",
+        "an address of an image or over 2,048 bytes, with spaces, `&amp;` left in it or single"
+        " brackets, or with a host that cannot be read",
         "correct or shorten it",
+    ),
+    Rule(
+        "relative-link",
+        Severity.WARNING,
+        "a link without a host, or `www.` without a scheme, which is not tracked",
+        "write the whole address, or a `<base href>`",
+    ),
+    Rule(
+        "foreign-placeholder",
+        Severity.WARNING,
+        "a placeholder of another product, such as `{{name}}`",
+        "write `<%= recipient.name %>`",
+    ),
+    Rule(
+        "pixel-place",
+        Severity.WARNING,
+        "a pixel that is to stand at a place of its own and has none, or a place without it",
+        "add the block `OpenPixel`, or set the pixel of the delivery",
     ),
     Rule(
         "phishing",
@@ -157,6 +175,12 @@ RULES: Final = _table(
         Severity.INFO,
         "a page for expired links while links never expire",
         "set how long links last",
+    ),
+    Rule(
+        "deep-link",
+        Severity.INFO,
+        "a link that opens an app, which is not tracked",
+        "lead people to an https address that the app answers to",
     ),
     Rule(
         "text-part",

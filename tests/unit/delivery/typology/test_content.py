@@ -65,6 +65,20 @@ def test_a_field_that_nobody_has_is_told(text: str) -> None:
     assert [] == told(prepared(source=source, fields=None), "personalisation")
 
 
+@pytest.mark.parametrize("placeholder", ["{{name}}", "{{ person.name }}", "*|FNAME|*", "%%first%%"])
+def test_what_another_product_would_fill_is_told(placeholder: str) -> None:
+    """People would read it as it stands, in the subject as in either part."""
+    html = f"<style>a{{b{{c:d}}}}</style><p>{placeholder} {placeholder} <%= '{{{{x}}}}' %></p>"
+    source = Source(f"Hi {placeholder}", html, f"Hello {placeholder}, 50 %% off")
+
+    found = told(prepared(source=source), "foreign-placeholder")
+
+    assert [f"The {name} has {placeholder}, " for name in ("subject", "HTML", "text")] == [
+        text[: text.index(", ") + 2] for text in found
+    ]
+    assert [] == told(prepared(), "foreign-placeholder")
+
+
 def test_people_whom_the_message_cannot_be_written_to_are_counted() -> None:
     """Some are a warning with the first reason, all are an error."""
     fine, bad = Rendering("ada@x.example", 9), Rendering("eve@x.example", problem="It failed.")

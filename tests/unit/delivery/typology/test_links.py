@@ -1,10 +1,24 @@
 """Rules about links: labels, addresses, what people read, who is let in."""
 
+import importlib
+import re
+from html import escape
+
 import pytest
 
-from aftersend.content import Addresses
-from aftersend.model.enumeration import Part, TrackingMode, UrlType
+from aftersend.content import Addresses, Source
+from aftersend.delivery.typology import RULES, Prepared
+from aftersend.delivery.typology.links import ADVICE
+from aftersend.model.enumeration import Part, PixelPlace, TrackingMode, UrlType
 from tests.support.typology import link, prepared, told
+
+advice = importlib.import_module("aftersend.content.lint")
+
+
+def linked(source: str) -> Prepared:
+    """Prepare a message that has one link, in its HTML."""
+    written = source if "<%" in source else escape(source)
+    return prepared(link(source), source=Source("Hi", f'<a href="{written}">look</a>'))
 
 
 def test_a_tracked_link_has_a_label() -> None:
@@ -21,28 +35,25 @@ def test_a_tracked_link_has_a_label() -> None:
     ("source", "problem"),
     [
         ("https://shop.example/lamp.JPG?w=1", "leads to an image"),
-        ("https://shop.example/a b", "has a space inside"),
         ("https://shop.example/?a=1&amp;b=2", "has &amp; in the address"),
         ("https://shop.example/?a=1&#38;b=2", "has &#38; in the address"),
         ("https://shop.example/?a=1&#x26;b=2", "has &#x26; in the address"),
+        ("https://shop.example/a b", "has a space inside"),
         ("https://shop.example/(a", "has a single ( or )"),
         ("https://shop.example/?f[0=a", "has a single [ or ]"),
-        ("https://shop.example/{{a}", "has a single { or }"),
         ("https://shop.example/" + "x" * 2028, "has 2,049 bytes"),
         ("https://shop.example/" + "ö" * 1014, "has 2,049 bytes"),
     ],
 )
 def test_an_address_that_may_break_is_told(source: str, problem: str) -> None:
-    """What some program on the way would open wrongly, cut or refuse is told, once for both parts.
+    """What some program on the way would open wrongly, cut or refuse is told.
 
     Killed: characters counted for bytes.
     """
-    both = prepared(link(source), link(source, part=Part.TEXT))
-
-    (text,) = told(both, "url-approval")
+    (text,) = told(linked(source), "url-approval")
 
     assert problem in text
-    assert source[:200] in text
+    assert source[:100] in text
 
 
 @pytest.mark.parametrize(
@@ -52,11 +63,72 @@ def test_an_address_that_may_break_is_told(source: str, problem: str) -> None:
         "https://shop.example/jpg?a=x.jpg&b=%20",
         "https://shop.example/?n=<%= escapeUrl(recipient.name) %>",
         "https://shop.example/" + "x" * 2027,
+        "https://en.example/wiki/Lamp_(light)",
     ],
 )
 def test_an_address_as_it_should_be_is_not(source: str) -> None:
     """Pairs of brackets, escapes and values are as they should be; so are 2,048 bytes."""
-    assert [] == told(prepared(link(source)), "url-approval")
+    assert [] == told(linked(source), "url-approval")
+
+
+def test_an_address_in_both_parts_is_told_once() -> None:
+    """It is one mistake, and the HTML is where people look first."""
+    source = "https://shop.example/?f[0=a"
+    html, plain = f"<p>\n<a href='{source}'>look</a></p>", f"Look: {source}"
+    amp = "https://shop.example/?a&amp;b"
+
+    (single,) = told(prepared(source=Source("Hi", html, plain)), "url-approval")
+    (twice,) = told(prepared(link(amp), link(amp, part=Part.TEXT)), "url-approval")
+
+    assert single.startswith("HTML line 2: The link ")
+    assert amp in twice
+
+
+@pytest.mark.parametrize(
+    ("html", "rule", "problem"),
+    [
+        ("<a href='lamps.html'>look</a>", "relative-link", "leads nowhere in a mail"),
+        ("<a href='www.shop.example/a'>look</a>", "relative-link", "write https://www.shop"),
+        (
+            "<a href='https://-_ x/'>look</a>",
+            "url-approval",
+            "host of https://-_ x/ cannot be read",
+        ),
+        ("<a href='shopapp://lamps'>look</a>", "deep-link", "opens an app"),
+        ("<a href='https://x.example/?n={{name}}'>look</a>", "foreign-placeholder", "{{name}}"),
+        ("<p><%@ include view='OpenPixel' %></p>", "pixel-place", "The place for the pixel stays"),
+    ],
+)
+def test_what_reading_the_links_brings_up_is_told(html: str, rule: str, problem: str) -> None:
+    """Links that are not tracked, or not as their author thinks, are told with their line."""
+    good = "<a href='https://shop.example/'>look</a> <a href='mailto:a@x.example'>write</a>"
+
+    (text,) = told(prepared(source=Source("Hi", f"\n{html}")), rule)
+
+    assert text.startswith("HTML line 2: ")
+    assert problem in text
+    assert [] == told(prepared(source=Source("Hi", good)), rule)
+
+
+def test_a_pixel_has_the_place_it_was_promised() -> None:
+    """A delivery whose pixel stands at a placeholder needs one in its HTML."""
+    place = PixelPlace.PLACEHOLDER
+    without = Source("Hi", "<p>Hello</p>")
+    there = Source("Hi", "<p><%@ include view='OpenPixel' %></p>")
+
+    (text,) = told(prepared(source=without, pixel=place), "pixel-place")
+
+    assert "The pixel has no place in the HTML" in text
+    assert [] == told(prepared(source=there, pixel=place), "pixel-place")
+
+
+def test_every_kind_of_advice_is_known() -> None:
+    """What `content.lint` may say is told by a rule, or looked at by one of our own."""
+    kinds = set(re.findall(r"^\| `([a-z-]+)` \|", advice.__doc__ or "", re.MULTILINE))
+    own = {"shown-elsewhere", "shown-address", "mirror-without-html", "untracked-part"}
+
+    assert kinds == ADVICE.keys() | own
+    assert set(ADVICE.values()) <= RULES.keys()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from aftersend.delivery.typology import (
     run,
     target_error,
 )
+from aftersend.delivery.typology.links import ADVICE
 from aftersend.errors import InvalidContent, InvalidSettings
 from aftersend.model.enumeration import Severity
 from aftersend.platform.entropy import SystemEntropy
@@ -110,7 +111,7 @@ def test_every_rule_of_the_table_is_used() -> None:
     sources = Path(delivery.__file__).parent
     code = "".join(path.read_text() for path in sources.rglob("*.py") if path.name != "rule.py")
 
-    assert set(RULES) == {*re.findall(r'finding\(\s*"([a-z-]+)"', code)}
+    assert set(RULES) == {*re.findall(r'finding\(\s*"([a-z-]+)"', code), *ADVICE.values()}
 
 
 def test_a_delivery_with_nothing_wrong_is_passed() -> None:
