@@ -186,7 +186,10 @@ def draw_text(
     drawn = _draw(office, delivery_id, addressee)
     pieces, last, text = [], 0, drawn.rendered.text or ""
     for match in re.finditer(re.escape(drawn.base) + _OURS, text):
-        url_id, source = drawn.row(match["token"])
+        row = drawn.row(match["token"])
+        if row is None:
+            continue
+        url_id, source = row
         name = "" if url_id is None else f' href="#{anchor(url_id)}" name="{anchor(url_id)}"'
         pieces += [escape(text[last : match.start()]), f"<a{name}>{escape(source)}</a>"]
         last = match.end()
@@ -211,7 +214,10 @@ def _prepared(office: PostOffice, delivery_id: DeliveryId) -> Source:
                 raise
         else:
             return source
-    return expand_now(office, delivery_id).source
+    source = expand_now(office, delivery_id).source
+    with office.database.read() as connection:
+        _compile(connection, office, delivery, source, None)
+    return source
 
 
 def _compile(
@@ -298,23 +304,25 @@ class _Drawn:
     rows: Mapping[UrlId, tuple[UrlId | None, str]]
     keys: KeyRing
 
-    def row(self, token: str) -> tuple[UrlId | None, str]:
+    def row(self, token: str) -> tuple[UrlId | None, str] | None:
+        """Give the row and the address of a link; none when the token is not one of ours."""
         try:
-            number = decode(token, keys=self.keys).url_id
+            return self.rows.get(decode(token, keys=self.keys).url_id)
         except InvalidToken:
-            return None, self.base + token
-        return self.rows.get(number, (None, self.base + token))
+            return None
 
     def named(self, match: re.Match[str]) -> str:
         """Put the name of a row where an address stands, in the quotes of the author."""
-        url_id, source = self.row(match["token"])
+        row = self.row(match["token"])
+        if row is None:
+            return match[0]
+        url_id, source = row
         quote, name = match["quote"], "" if url_id is None else anchor(url_id)
         if not quote:
             return f"{match['space']}#{name}"
         # Attributes of the same name that follow are not heard.
-        return (
-            f"{quote}#{name}{quote} name={quote}{name}{quote} title={quote}{escape(source[:1000])}"
-        )
+        about = escape(source[:1000])
+        return f"{quote}#{name}{quote} name={quote}{name}{quote} title={quote}{about}"
 
 
 def _draw(office: PostOffice, delivery_id: DeliveryId, addressee: Addressee) -> _Drawn:
