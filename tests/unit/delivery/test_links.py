@@ -123,6 +123,39 @@ def test_an_authors_attribute_wins_over_the_memory(office: PostOffice) -> None:
     assert (TrackingMode.OPT_OUT, UrlType.OPT_OUT, "Bye") == (url.mode, url.type, url.label)
 
 
+@pytest.mark.parametrize("mark", ["clicktracking=off", "ses:no-track", "data-pm-no-track"])
+def test_a_mark_of_the_author_that_switches_off_wins_over_the_memory(
+    office: PostOffice, mark: str
+) -> None:
+    """The link is off in the text, too, and on again when the mark is gone."""
+    first = _made(office)
+    set_url(office, first, _url(office, first).id, mode=TrackingMode.ALWAYS, label="Lamps")
+    marked = _made(office, f"<a {mark} href='{SHOP}'>look</a>", TEXT)
+    off = [url.mode for url in list_urls(office, marked)]
+
+    _rewrite(office, marked, HTML)
+
+    assert [TrackingMode.NOT_TRACKED] * 2 == off
+    assert [TrackingMode.ALWAYS] * 2 == [url.mode for url in list_urls(office, marked)]
+    assert TrackingMode.ALWAYS is (_memory(office) or pytest.fail("it was forgotten")).mode
+
+
+def test_an_authors_category_is_kept_and_offered(office: PostOffice) -> None:
+    """The attribute fills the list, what somebody chose stays, and a removed one goes."""
+    html = f"<a href='{SHOP}' _category='lamps'>look</a>"
+    delivery_id = _made(office, html)
+    written = _url(office, delivery_id)
+    with office.database.read() as connection:
+        offered = enumerations.values(connection, URL_CATEGORY)
+
+    removed = _rewrite(office, delivery_id, HTML)
+    set_url(office, delivery_id, written.id, category="chairs")
+    chosen = _rewrite(office, delivery_id, html)
+
+    assert ("lamps", "", "chairs") == (written.category, removed.category, chosen.category)
+    assert "lamps" in offered
+
+
 def test_a_link_keeps_its_id_and_what_was_chosen(office: PostOffice) -> None:
     """Mode, label and category that somebody set outlive another text of the link."""
     delivery_id = _made(office)

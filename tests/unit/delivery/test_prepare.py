@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from aftersend.content import Source
+from aftersend.content import Source, markup
 from aftersend.database import blocks, deliveries, options
 from aftersend.database.seeds import Seed
 from aftersend.delivery.analyse import analyse
@@ -24,7 +24,17 @@ from aftersend.errors import Busy, InvalidContent
 from aftersend.model.enumeration import DeliveryKind, PixelPlace, Severity
 from aftersend.model.ids import DeliveryId
 from aftersend.settings import ContentSettings
-from tests.support.post_office import NOW, add_recipients, delivery_of, draft, make_delivery
+from tests.support.post_office import (
+    NOW,
+    add_recipients,
+    delivery_of,
+    draft,
+    html_of,
+    make_delivery,
+    read,
+)
+from tests.support.sending import send_to
+from tests.support.smtp_server import ScriptedServer
 
 FOOTER = "<p><%@ include view='Footer' %></p>"
 
@@ -229,28 +239,29 @@ def test_what_is_tried_out_may_go_to_seeds_alone(office: PostOffice, kind: Deliv
 def test_a_message_that_is_not_understood_is_sent_untracked(
     office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reason is kept with the delivery and warned of; the next analysis may clear it."""
-    delivery_id = make_delivery(office)
-    compiled = template_of
+    """It is sent as it was; the reason is kept and warned of, until it can be read again."""
+    delivery_id, other_id = make_delivery(office), make_delivery(office)
+    server = ScriptedServer()
 
-    def compile_badly(*arguments: object, **named: object) -> object:
-        template = compiled(*arguments, **named)  # type: ignore[arg-type]
-        return replace(template, urls={}, untracked_reason="Two readings differ.")
+    def fail(*_given: object, **_named: object) -> None:
+        raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("aftersend.delivery.analyse.template_of", compile_badly)
+        patch.setattr(markup, "tokenize", fail)
         analysis = analyse(office, delivery_id)
-    marked = delivery_of(office, delivery_id).untracked_reason
-    again = analyse(office, delivery_id)
+        analyse(office, other_id)
+        send_to(server, office, delivery_id)
+    reason = delivery_of(office, delivery_id).untracked_reason
+    again = analyse(office, other_id)
 
+    assert "RuntimeError" in reason
     assert analysis.error is None
     (warning,) = (check for check in analysis.checks if check.rule == "untracked")
     assert Severity.WARNING is warning.level
-    assert warning.text.endswith("Two readings differ.")
-    assert ("Two readings differ.", "") == (
-        marked,
-        delivery_of(office, delivery_id).untracked_reason,
-    )
+    assert reason in warning.text
+    (taken,) = server.taken
+    assert "<a href='https://shop.example/lamps'>look</a>" in html_of(read(taken.data))
+    assert "" == delivery_of(office, other_id).untracked_reason
     assert "untracked" not in [check.rule for check in again.checks]
 
 
