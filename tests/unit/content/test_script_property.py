@@ -195,7 +195,8 @@ def test_scripts_without_effect_change_nothing(
 ) -> None:
     """A message inside a condition that always holds is the message without it.
 
-    Killed mutants: values not escaped where a script stands around them; a filling's number one off.
+    Killed mutants: values not escaped where a script stands around them; a filling with the number
+    of another.
     """
     assume(html.strip() and not re.search(r"<%(?!=|@)", html))
     sent = _both(Source("Hi <%= recipient.a %>", html, f"-{text}"), recipient)
