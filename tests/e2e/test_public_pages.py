@@ -23,6 +23,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Give a running instance."""
     instance = tmp_path_factory.mktemp("public") / "instance"
     assert aftersend(None, "init", str(instance)).status == 0
+    parameters = ("NmsTracking_LinkParameters", "utm_source=mail")
+    assert aftersend(instance, "option", "set", *parameters).status == 0
     with up(instance) as running:
         yield running
 
@@ -77,8 +79,10 @@ def test_preferences_are_kept(running: Running, letter: Letter) -> None:
 
 def test_the_unsubscription_link_passes_through(running: Running, letter: Letter) -> None:
     """A tracked link leads straight to the form, with nothing of analytics behind it (F3)."""
+    shop = httpx.get(running.collector_url + letter.links[0])
     form = _follow(running, letter, 3)
 
+    assert shop.headers["Location"] == "https://shop.example/?utm_source=mail"
     assert form.url.path.startswith("/u/")
     assert form.url.query == b""
     assert "<form" in form.text
