@@ -6,7 +6,7 @@ in the list of links, and one of them may be marked.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
@@ -15,15 +15,18 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from aftersend.content import Rendered, Source, Template, TrackedLink, compile_message, detect
+from aftersend.content import Rendered, Source, Template, TrackedLink, compile_message, detect, lint
 from aftersend.database import deliveries, delivery_logs, messages, recipients, urls
-from aftersend.database.deliveries import Delivery
+from aftersend.database.deliveries import Check, Delivery
 from aftersend.database.messages import Addressee
 from aftersend.database.recipients import Recipient
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import expand_now, make_press, preparation_of, source_of
 from aftersend.delivery.press import values_of
 from aftersend.delivery.rules import EDITABLE
+from aftersend.delivery.typology import finding, judged
+from aftersend.delivery.typology.links import ADVICE
+from aftersend.delivery.typology.prepared import PART_NAMES
 from aftersend.errors import InvalidContent, InvalidToken, NotFound
 from aftersend.model.enumeration import EmailFormat, Part
 from aftersend.model.ids import DeliveryId, MessageId, RecipientId, UrlId
@@ -32,6 +35,7 @@ from aftersend.model.token import KeyRing, decode
 __all__ = [
     "Person",
     "Preview",
+    "advice",
     "anchor",
     "draw_html",
     "draw_text",
@@ -129,6 +133,27 @@ def preview(office: PostOffice, delivery_id: DeliveryId, addressee: Addressee) -
         has_html=template.has_html,
         untracked_reason=delivery.untracked_reason or template.untracked_reason,
     )
+
+
+def advice(office: PostOffice, delivery_id: DeliveryId) -> Sequence[Check]:
+    """Say what may be wrong with the links as an analysis would; nothing of a broken content.
+
+    Raises:
+        NotFound: there is no such delivery.
+    """
+    with suppress(InvalidContent):
+        source = _prepared(office, delivery_id)
+        with office.database.read() as connection:
+            delivery = deliveries.get(connection, delivery_id)
+            preparation = preparation_of(connection, office, delivery)
+        lints = lint(source, addresses=office.addresses, preparation=preparation)
+        found = [
+            finding(ADVICE[each.kind], f"{PART_NAMES[each.part]} line {each.line}: {each.text}")
+            for each in lints
+            if each.kind in ADVICE
+        ]
+        return judged(found, office.checks)
+    return ()
 
 
 def problem(office: PostOffice, delivery_id: DeliveryId) -> str:
@@ -329,7 +354,8 @@ def _draw(office: PostOffice, delivery_id: DeliveryId, addressee: Addressee) -> 
     source = _prepared(office, delivery_id)
     with office.database.read() as connection:
         delivery = deliveries.get(connection, delivery_id)
-        found = detect(source, addresses=office.addresses)
+        preparation = preparation_of(connection, office, delivery)
+        found = detect(source, addresses=office.addresses, preparation=preparation)
         numbers = {(link.part, link.source): UrlId(count) for count, link in enumerate(found, 2)}
         template = _compile(connection, office, delivery, source, numbers)
         values = _values(connection, office, delivery, template, addressee)

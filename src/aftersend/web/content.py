@@ -5,6 +5,7 @@ our origin, loads nothing from anywhere until somebody asks for its pictures, an
 nowhere.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
@@ -59,13 +60,10 @@ def show_content(
     view = _view(services, number, person)
     with services.database.read() as connection:
         delivery = deliveries.get(connection, number)
-        checks = [
-            check
-            for check in deliveries.checks(connection, number)
-            if check.rule not in _TARGET_RULES
-        ]
+        checks = deliveries.checks(connection, number)
         fresh = as_of(connection, ())
     text = view.preview.text if view.preview else None
+    found = dict.fromkeys([*checks, *preview.advice(services.office, number)])
     return page(
         request,
         "delivery_content.html",
@@ -80,7 +78,7 @@ def show_content(
         is_text_cut=len(text or "") > _TEXT_LENGTH_MAX,
         has_images=images == "yes",
         frame=urlencode({"email": person.addressee.address, "images": images}),
-        checks=_others(checks, view.problem),
+        checks=_diagnostics(found, view.problem),
     )
 
 
@@ -145,6 +143,11 @@ def _excerpt(
     return tuple(enumerate(lines[first : error.line + _LINES_AROUND], first + 1))
 
 
-def _others(checks: list[Check], problem: str) -> list[Check]:
-    """Leave out what is said above already."""
-    return [check for check in checks if check.text != problem]
+def _diagnostics(found: Iterable[Check], problem: str) -> list[Check]:
+    """Leave out what is not about the content or said above already; the worst comes first."""
+    kept = [
+        check
+        for check in found
+        if check.rule not in _TARGET_RULES and check.text != problem and check.rule != "untracked"
+    ]
+    return sorted(kept, key=lambda check: -check.level)

@@ -84,7 +84,7 @@ def show_summary(
         processed=(delivery.success + delivery.error) / total if total else None,
         success_rate=delivery.success / total if total else None,
         exclusions=exclusions,
-        checks=checks,
+        checks=sorted(checks, key=lambda check: -check.level),
         is_editable=delivery.state in EDITABLE,
     )
 

@@ -1,6 +1,7 @@
 """A message as one recipient will see it, with links that lead nowhere."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from aftersend.delivery.create import Draft, create
 from aftersend.delivery.links import list_urls, set_url
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.preview import (
+    advice,
     anchor,
     draw_html,
     draw_text,
@@ -180,6 +182,20 @@ def test_the_reason_of_a_broken_content_is_told(office: PostOffice) -> None:
         draw_html(office, number, somebody)
     assert problem(office, number).startswith("html line 2")
     assert "" == problem(office, make_fine(office))
+
+
+def test_advice_is_what_an_analysis_would_say(office: PostOffice) -> None:
+    """Before any analysis the links are judged with part and line; what is switched off is not."""
+    number = make(office, "<p>\n<a href='shop.html'>Shop</a></p>", "Hi")
+    (found,) = advice(office, number)
+    analyse(office, number)
+
+    assert found.rule == "relative-link"
+    assert found.text.startswith("HTML line 2: ")
+    with office.database.read() as connection:
+        assert found in deliveries.checks(connection, number)
+    assert [] == list(advice(replace(office, checks={"relative-link": "off"}), number))
+    assert () == advice(office, make(office, "<%= broken", None))
 
 
 def make_fine(office: PostOffice) -> DeliveryId:
