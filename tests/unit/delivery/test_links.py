@@ -267,6 +267,16 @@ def test_a_branch_of_links_is_switched_at_once(office: PostOffice) -> None:
     assert ["shop", "shop", ""] == [url.category for url in listed]
 
 
+def test_a_text_that_is_named_too_gets_the_category(office: PostOffice) -> None:
+    """Following the HTML takes nothing away of what was asked for the text itself."""
+    delivery_id = _made(office, text=TEXT)
+    ids = [url.id for url in list_urls(office, delivery_id)]
+
+    set_urls(office, delivery_id, ids, mode=TrackingMode.NEVER, category="shop")
+
+    assert ["shop", "shop"] == [url.category for url in list_urls(office, delivery_id)]
+
+
 def test_categories_are_added_by_use(office: PostOffice) -> None:
     """A category that nobody used before stands in the list from then on."""
     delivery_id = _made(office)
