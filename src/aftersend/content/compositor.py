@@ -15,7 +15,7 @@ Invariant: a text without scripts is laid out and filled as if there were no scr
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -34,6 +34,7 @@ from aftersend.content.sheet import (
     is_scripted,
     lay_out,
     spoken,
+    unshadowed,
 )
 from aftersend.errors import InvalidContent, InvalidToken
 from aftersend.model.enumeration import Part
@@ -50,7 +51,6 @@ _ADDRESS: Final = (
     "const $address=($formula,...$given)=>"
     '{const $out=[];$formula($out,...$given);return $out.join("");};'
 )
-_BARE_RECIPIENT: Final = re.compile(r"(?<![\w$.])recipient\b(?!\s*(?:\?\.|\.(?!\.)|\[))")
 _WEB: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\"'<>\\^`{|}]")
 
@@ -220,7 +220,7 @@ def compose(
     Raises:
         InvalidContent: a script is not JavaScript.
     """
-    bodies = {part: _unshadowed(pieces) for part, pieces in bodies.items()}
+    bodies = {part: unshadowed(pieces) for part, pieces in bodies.items()}
     flat = [piece for pieces in bodies.values() for piece in _flat(pieces)]
     slots = dict.fromkeys(each for each in flat if isinstance(each, TokenSlot) and not each.scripts)
     tokens = sorted(slots, key=lambda slot: bool(slot.fields))
@@ -382,36 +382,6 @@ def _fields(
     slots = [*tokens, *(each for each in flat if isinstance(each, TokenSlot))]
     fields = {each for slot in slots for each in slot.fields if isinstance(each, str)}
     return frozenset(fields | {value.operand for value in values if isinstance(value.operand, str)})
-
-
-def _unshadowed(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    """Let scripts read every field of a text in which `recipient` may be another thing."""
-    codes = (each for each in pieces if isinstance(each, Code))
-    code = next((each for each in codes if _BARE_RECIPIENT.search(each.code)), None)
-    if code is None:
-        return pieces
-    return [_by_script(piece, code.place) for piece in pieces]
-
-
-def _by_script(piece: Piece, place: Place) -> Piece:
-    if isinstance(piece, ValueSlot) and isinstance(piece.operand, str):
-        return replace(piece, operand=_field_script(piece.operand), place=place)
-    if isinstance(piece, FormulaSlot):
-        token = _by_script(piece.token, place)
-        assert isinstance(token, TokenSlot), "it stays what it was"
-        return replace(piece, token=token, own=tuple(_by_script(each, place) for each in piece.own))
-    if isinstance(piece, TokenSlot) and piece.fields:
-        fields = tuple(
-            Script(f"escapeUrl(recipient.{each})", is_url=True) if isinstance(each, str) else each
-            for each in piece.fields
-        )
-        places = {each: piece.places.get(each, place) for each in fields}
-        return replace(piece, fields=fields, places=places)
-    return piece
-
-
-def _field_script(name: str) -> Script:
-    return Script(f"recipient.{name}", is_url=False)
 
 
 def _frame(

@@ -6,8 +6,9 @@ says what is written in which order: see `Writing`.
 Source: spec §3.2; the escapes are ours: HTML's and the URL's own (RFC 3986).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
@@ -40,9 +41,12 @@ __all__ = [
     "percent",
     "spoken",
     "stretch",
+    "unshadowed",
     "value_slot",
     "written",
 ]
+
+_BARE_RECIPIENT: Final = re.compile(r"(?<![\w$.])recipient\b(?!\s*(?:\?\.|\.(?!\.)|\[))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,36 @@ def lay_out(pieces: Iterable[Piece], indexes: Mapping[Piece, int]) -> Sheet:
         pending = []
     literals.append("".join(pending))
     return Sheet(tuple(literals), tuple(slots))
+
+
+def unshadowed(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """Let scripts read every field of a text in which `recipient` may be another thing."""
+    codes = (each for each in pieces if isinstance(each, Code))
+    code = next((each for each in codes if _BARE_RECIPIENT.search(each.code)), None)
+    if code is None:
+        return pieces
+    return [_by_script(piece, code.place) for piece in pieces]
+
+
+def _by_script(piece: Piece, place: Place) -> Piece:
+    if isinstance(piece, ValueSlot) and isinstance(piece.operand, str):
+        return replace(piece, operand=_field_script(piece.operand), place=place)
+    if isinstance(piece, FormulaSlot):
+        token = _by_script(piece.token, place)
+        assert isinstance(token, TokenSlot), "it stays what it was"
+        return replace(piece, token=token, own=tuple(_by_script(each, place) for each in piece.own))
+    if isinstance(piece, TokenSlot) and piece.fields:
+        fields = tuple(
+            Script(f"escapeUrl(recipient.{each})", is_url=True) if isinstance(each, str) else each
+            for each in piece.fields
+        )
+        places = {each: piece.places.get(each, place) for each in fields}
+        return replace(piece, fields=fields, places=places)
+    return piece
+
+
+def _field_script(name: str) -> Script:
+    return Script(f"recipient.{name}", is_url=False)
 
 
 def spoken(value: object) -> str:

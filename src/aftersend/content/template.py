@@ -230,7 +230,8 @@ def _links(
 
 def _known(found: FoundLink, link: TrackedLink | None) -> Link:
     label = (link and link.label) or found.label
-    return Link(found.source, link.url_id if link else 0, label, found.category)
+    category = (link and link.category) or found.category
+    return Link(found.source, link.url_id if link else 0, label, category)
 
 
 def _is_ours(found: FoundLink, link: TrackedLink | None, addresses: Addresses) -> bool:

@@ -197,3 +197,19 @@ def test_a_formula_that_writes_white_space_writes_nothing() -> None:
     )
 
     assert URL == render_case(template).text
+
+
+def test_categories() -> None:
+    """A formula knows the category that was chosen for a link, else that of its author."""
+    source = Source("-", text="https://x.example/")
+    preparation = Preparation(click_formula="<%= trackingUrl + '?' + urlCategory %>")
+    tracked = {(Part.TEXT, "https://x.example/"): TrackedLink(UrlId(2), category="shop")}
+    template = compile_message(
+        source,
+        delivery_id=DELIVERY_ID,
+        addresses=ADDRESSES,
+        tracked=tracked,
+        preparation=preparation,
+    )
+
+    assert (render_case(template).text or "").endswith("?shop")
