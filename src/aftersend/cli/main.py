@@ -19,6 +19,7 @@ from aftersend.cli import (
     report,
     run,
     tracking,
+    tracking_test,
     workflow,
 )
 from aftersend.cli.output import INSTANCE_VARIABLE, InstanceOption
@@ -57,7 +58,7 @@ def _root(
         os.environ[INSTANCE_VARIABLE] = str(instance)
 
 
-for _part in (delivery_send, delivery_view):
+for _part in (delivery_send, delivery_view, tracking_test):
     _part.register(delivery.group)
 for _group in (instance, run, rehearsal, report):
     _group.register(root)

@@ -11,18 +11,19 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from aftersend.database import deliveries, messages, recipients, urls
+from aftersend.database import deliveries, messages, proofs, recipients, urls
 from aftersend.database.deliveries import Delivery, NewDelivery
 from aftersend.database.seeds import Seed
 from aftersend.database.seeds import add as add_seeds
 from aftersend.database.urls import NewUrl, TrackedUrl
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.press import StandIn
+from aftersend.delivery.rules import EDITABLE
 from aftersend.errors import InvalidInput
 from aftersend.model.enumeration import DeliveryKind, DeliveryState
 from aftersend.model.ids import DeliveryId
 
-__all__ = ["copy_delivery", "stand_in"]
+__all__ = ["copy_delivery", "discard_unsent", "stand_in"]
 
 _PROPERTIES: Final = (
     "is_tracked",
@@ -73,6 +74,14 @@ def copy_delivery(
     )
     add_seeds(connection, copy_id, seeds)
     return copy_id
+
+
+def discard_unsent(office: PostOffice, copy_id: DeliveryId) -> None:
+    """Take a copy out that nobody got; one that was begun can be sent on like any delivery."""
+    with office.database.write() as connection:
+        copy = deliveries.get(connection, copy_id, is_held=True)
+        if copy.state in EDITABLE:
+            proofs.discard(connection, copy_id)
 
 
 def stand_in(connection: Connection, delivery: Delivery) -> StandIn | None:

@@ -17,12 +17,12 @@ from aftersend.database import deliveries, messages, proofs, seeds
 from aftersend.database.deliveries import Delivery
 from aftersend.database.seeds import Seed
 from aftersend.delivery.analyse import analyse
-from aftersend.delivery.copy import copy_delivery
+from aftersend.delivery.copy import copy_delivery, discard_unsent
 from aftersend.delivery.create import seed_address
 from aftersend.delivery.dispatch import Progress
 from aftersend.delivery.mail_server import MailServer
 from aftersend.delivery.office import PostOffice
-from aftersend.delivery.rules import EDITABLE, LABEL_LENGTH_MAX
+from aftersend.delivery.rules import LABEL_LENGTH_MAX
 from aftersend.delivery.send import send
 from aftersend.delivery.typology.proof import too_many
 from aftersend.errors import AftersendError, InvalidInput
@@ -70,7 +70,7 @@ def send_proof(
         _check(office, proof, delivery_id)
         sent = send(office, server, proof.id, on_progress=on_progress)
     except AftersendError:
-        _discard(office, proof.id)
+        discard_unsent(office, proof.id)
         raise
     with office.database.read() as connection:
         found = messages.page(connection, proof.id, limit=_ROWS_MAX)
@@ -117,11 +117,3 @@ def _check(office: PostOffice, proof: Delivery, delivery_id: DeliveryId) -> None
     error = analyse(office, proof.id).error
     if error is not None:
         raise InvalidInput(f"No proof of delivery {delivery_id} can be sent: {error.text}")
-
-
-def _discard(office: PostOffice, proof_id: DeliveryId) -> None:
-    """Take a proof out that nobody got; one that was begun can be sent on like any delivery."""
-    with office.database.write() as connection:
-        proof = deliveries.get(connection, proof_id, is_held=True)
-        if proof.state in EDITABLE:
-            proofs.discard(connection, proof_id)
