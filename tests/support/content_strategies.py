@@ -44,7 +44,21 @@ EXPRESSIONS = (
     *("<%= recipient.a %>", "<%=escapeUrl(recipient.b)%>", "<%= recipient['c'] %>", "<%", "%>"),
     *("<%@ include view='MirrorPage' %>", '<%@include view="MirrorPageUrl"%>'),
     *("<%@ include view='UnsubscriptionLink' %>", "<%@ include view='No' %>", "<% x %>"),
+    *("<% if (recipient.a) { %>", "<% } else { %>", "<% } %>", "<% let v = '}'; %>"),
+    *("<%= escapeUrl(recipient.a + 1) %>", "<%= message.token %>"),
+    *("<%@ include view='ViralLinks' %>", "<%@ include view='OpenPixel' %>"),
 )
+
+MARKS = (
+    *(" _label=l", ' _category="c d"', " _type=optOut", " clicktracking=off", " ses:no-track"),
+    *(' data-msys-clicktrack="0"', " disable-tracking=true\n", " data-pm-no-track", "ses:tags='x'"),
+    *(" mautic:disable-tracking", " data-msys-linkname='&amp;'", " data-cio-tag", "data-cio-tag=x"),
+    *(' data-msys-unsubscribe="1"', " href=https+notrack://x.example/a", "{{ses:openTracker}}"),
+    *(' href="https+notrack://x.example/?a=1&amp;b"', '[[data-msys-clicktrack="0"]]'),
+    *("<base href='https://b.example/p/q?r#s'>", '<a href="c/d?e=&amp;#f">', "<a href=../g>"),
+    *("<a", ">", "<a ", "</a>", "\r\n", "<area", "/>", "<!--[if mso]>", "<![endif]-->"),
+)
+"""What authors write for the tracking, and what it stands in."""
 
 NASTY = (
     *("", "x", '"><script>alert(1)</script>', "' onload='x", "--><!--", "</title></style>"),
@@ -102,6 +116,11 @@ scripted_soups = st.lists(
     st.sampled_from(ATOMS + _LINES) | st.sampled_from(EXPRESSIONS) | _tags, max_size=20
 ).map("".join)
 """The same with expressions; most are refused."""
+
+marked_soups = st.lists(
+    st.sampled_from(MARKS) | st.sampled_from(ATOMS + _LINES) | _tags, max_size=20
+).map("".join)
+"""Broken markup with marks of authors and a base."""
 
 texts_with_values = st.lists(
     st.sampled_from(("<%= recipient.a %>", "<%=escapeUrl(recipient.b)%>", "Hi ", "é", "<b>", "&"))
@@ -201,3 +220,92 @@ endings = st.sampled_from(
     )
 )
 """Ends of documents: what stands before the pixel and what behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A piece of a document with statements, and what is left of it when they have run."""
+
+    written: str
+    left: str
+
+
+_CLASSES = ("<p{}>", "<td align=left{} >", "<img alt=''{}>")
+
+
+def _if(condition: str, yes: Choice, no: Choice) -> Choice:
+    """Choose one of two pieces; `condition` is 1 or 0."""
+    written = f"<% if ({condition}) {{ %>{yes.written}<% }} else {{ %>{no.written}<% }} %>"
+    return Choice(written, yes.left if condition == "1" else no.left)
+
+
+def _loop(count: int, piece: Choice) -> Choice:
+    written = f"<% for (let i = 0; i < {count}; i++) {{ %>{piece.written}<% }} %>"
+    return Choice(written, piece.left * count)
+
+
+def _attributes(frame: str, condition: str) -> Choice:
+    choice = _if(condition, Choice(" class=a", " class=a"), Choice(" id='b'", " id='b'"))
+    return Choice(frame.format(choice.written), frame.format(choice.left))
+
+
+def _style(condition: str) -> Choice:
+    choice = _if(condition, Choice("red", "red"), Choice("blue", "blue"))
+    return Choice(f'<p style="color:{choice.written}">', f'<p style="color:{choice.left}">')
+
+
+_condition = st.sampled_from(("0", "1"))
+_plain = (
+    (_links() | _NOISE)
+    .filter(lambda piece: "<body" not in piece.raw)
+    .map(lambda piece: Choice(piece.raw, piece.raw))
+)
+_in_text = st.sampled_from(
+    (
+        *("https://x.example/a", "https://y.example/?b=1.", " and ", "\n", "(https://z.example)"),
+        *("https+notrack://x.example/c ", 'https://x.example/d[[data-msys-linkname="x"]] ', " . "),
+    )
+).map(lambda text: Choice(text, text))
+
+
+def _choices(leaves: st.SearchStrategy[Choice]) -> st.SearchStrategy[Choice]:
+    return st.recursive(
+        leaves,
+        lambda inner: (
+            st.builds(_if, _condition, inner, inner)
+            | st.builds(_loop, st.integers(0, 2), inner)
+            | st.lists(inner, max_size=3).map(
+                lambda many: Choice(
+                    "".join(each.written for each in many), "".join(each.left for each in many)
+                )
+            )
+        ),
+        max_leaves=8,
+    )
+
+
+choices = _choices(
+    _plain | st.builds(_attributes, st.sampled_from(_CLASSES), _condition) | _condition.map(_style)
+)
+"""Documents whose statements choose what is written."""
+
+text_choices = _choices(_in_text)
+"""Texts whose statements choose what is written."""
+
+damages = st.lists(
+    st.tuples(
+        st.floats(0, 1),
+        st.integers(0, 40),
+        st.sampled_from((*ATOMS, *EXPRESSIONS, *MARKS, "", "", "")),
+    ),
+    max_size=4,
+)
+"""Where, as a share of a text, how many characters are replaced, and by what."""
+
+
+def damaged(text: str, damage: list[tuple[float, int, str]]) -> str:
+    """Give a text with its damages."""
+    for place, length, atom in damage:
+        at = int(place * len(text))
+        text = text[:at] + atom + text[at + length :]
+    return text
