@@ -22,7 +22,6 @@ _ENTITY: Final = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#x[0-9A-
 _MISREAD: Final = re.compile(
     r"[\u0080-\u00ff\u0152-\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}"
 )
-_CODE: Final = re.compile(r"<%.*?%>", re.DOTALL)
 
 
 def _subject(prepared: Prepared) -> Iterator[Check]:
@@ -33,7 +32,7 @@ def _subject(prepared: Prepared) -> Iterator[Check]:
 def _characters(prepared: Prepared) -> Iterator[Check]:
     literal = "".join(prepared.template.subject.literals)
     for name, text in (("subject", literal), ("sender", prepared.delivery.sender)):
-        for problem in _odd(_CODE.sub("", text)):
+        for problem in _odd(text):
             yield finding("characters", f"The {name} {problem}")
 
 

@@ -236,7 +236,8 @@ def test_links_without_tls_are_told_by_host() -> None:
     found = told(
         prepared(
             link("http://b.example/1"),
-            link("HTTP://b.example/2", mode=TrackingMode.NOT_TRACKED),
+            link("http://b.example/2"),
+            link("HTTP://D.example/", mode=TrackingMode.NOT_TRACKED),
             link("http://a.example:8000/"),
             link("https://c.example/"),
             link("http://127.0.0.1:8080/"),
@@ -245,7 +246,7 @@ def test_links_without_tls_are_told_by_host() -> None:
         "plain-http",
     )
 
-    assert [text.split()[2] for text in found] == ["a.example", "b.example"]
+    assert [text.split()[2] for text in found] == ["a.example", "b.example", "d.example"]
 
 
 def test_our_own_links_are_told_of_as_our_own() -> None:
