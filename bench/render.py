@@ -6,6 +6,7 @@ signs nothing, escapes nothing, and could track nobody. Four shapes: fields alon
 a click formula, and the whole message with headers and encoding, as it is handed to a mail server.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,7 +136,7 @@ def _addressee(number: int, person: dict[str, str]) -> Addressee:
     )
 
 
-def _formatter(template: Template) -> Callable[[int, dict[str, str]], object]:
+def _formatter(template: Template) -> Callable[[int, dict[str, str]], tuple[str, str]]:
     """Give what writes as many letters, with as many texts among them, by `str.format`."""
     person = {"first_name": "Ada500", "city": "Town 50"}
     html = template.render(person, message_id=MessageId(50_000), keys=_KEYS, at=_AT).html
@@ -143,9 +144,9 @@ def _formatter(template: Template) -> Callable[[int, dict[str, str]], object]:
     text = html.replace("{", "{{").replace("}", "}}")
     for name, value in person.items():
         text = text.replace(value, f"{{{name}}}", 1)
-    links = text.split(f"{_ADDRESSES.redirect}/r/")
-    texts = [each[:26] for each in links[1:]]
-    text = "{}".join([links[0], *(each[26:] for each in links[1:])])
+    token = re.compile(r"(?<=/r/)[a-z2-7]+")
+    texts = token.findall(text)
+    text = token.sub("{}", text)
     return lambda number, person: (f"Lamps for {number}", text.format(*texts, **person))
 
 
