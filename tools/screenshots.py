@@ -3,6 +3,7 @@
 The demo is made from a seed: apart from its dates, pictures change only when the pages do.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -12,18 +13,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
+
+from aftersend.audience.campaign import SENDER, campaign
 
 __all__ = ["main"]
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "docs" / "images"
 SIZE: Final = ViewportSize(width=1280, height=960)
-PICTURES: Final[Mapping[str, str]] = {
-    "tracking-indicators.png": "/deliveries/1/tracking",
-    "tracking-logs.png": "/deliveries/1/tracking/logs",
+_NUMBER: Final = 2  # of the made-up message that is prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page, maybe of the message that is being prepared, and the link to press on it first."""
+
+    path: str
+    press: str = ""
+
+
+PICTURES: Final[Mapping[str, Picture]] = {
+    "content.png": Picture("/deliveries/{prepared}/content"),
+    "links.png": Picture("/deliveries/{prepared}/links", "shop.example/new"),
+    "tracking-indicators.png": Picture("/deliveries/1/tracking"),
+    "tracking-logs.png": Picture("/deliveries/1/tracking/logs"),
 }
 
 _ADDRESS: Final = re.compile(r"^Pages\s+(?P<url>\S+)$")
@@ -32,8 +48,9 @@ _LOG_IN: Final = re.compile(r"^Log in as\s+(?P<name>\S+), password (?P<password>
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo that runs, and how to log in."""
+    """A demo that runs, where, and how to log in."""
 
+    instance: Path
     url: str
     name: str
     password: str
@@ -52,8 +69,13 @@ def main() -> int:
         )
         page = browser.new_page(viewport=SIZE, device_scale_factor=1)
         _log_in(page, demo)
-        for name, path in PICTURES.items():
+        prepared = _prepare(demo)
+        for name, picture in PICTURES.items():
+            path = picture.path.format(prepared=prepared)
             page.goto(f"{demo.url}{path}", wait_until="networkidle")
+            if picture.press:
+                page.get_by_role("link", name=picture.press).first.click()
+                page.wait_for_load_state("networkidle")
             page.screenshot(path=FOLDER / name, animations="disabled")
             print(f"docs/images/{name}")
         browser.close()
@@ -66,13 +88,13 @@ def _demo() -> Iterator[Demo]:
         command = [sys.executable, "-m", "aftersend", "demo", "--instance", f"{folder}/demo"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
-            yield _read(process)
+            yield _read(process, Path(folder, "demo"))
         finally:
             process.terminate()
             process.communicate(timeout=60)
 
 
-def _read(process: subprocess.Popen[str]) -> Demo:
+def _read(process: subprocess.Popen[str], instance: Path) -> Demo:
     """Wait until the demo has told where it is."""
     assert process.stderr is not None, "we asked for a pipe"
     url = ""
@@ -80,8 +102,30 @@ def _read(process: subprocess.Popen[str]) -> Demo:
         if match := _ADDRESS.match(line.rstrip()):
             url = match["url"]
         if match := _LOG_IN.match(line.rstrip()):
-            return Demo(url, match["name"], match["password"])
+            return Demo(instance, url, match["name"], match["password"])
     raise RuntimeError("The demo ended before it told its address.")
+
+
+def _prepare(demo: Demo) -> int:
+    """Make a message that was analysed and not sent; give its number."""
+    story = campaign(_NUMBER)
+    parts = {"html": story.html, "text": story.text}
+    options = ["--label", story.label, "--sender", SENDER, "--subject", story.subject]
+    for name, content in parts.items():
+        file = demo.instance.with_name(f"message.{name}")
+        file.write_text(content)
+        options += [f"--{name}", str(file)]
+    number: int = _aftersend(demo, "create", *options)["id"]
+    _aftersend(demo, "analyse", str(number))
+    return number
+
+
+def _aftersend(demo: Demo, command: str, *arguments: str) -> dict[str, Any]:
+    program = (sys.executable, "-m", "aftersend", "delivery", command)
+    options = ("--instance", str(demo.instance), "--json")
+    done = subprocess.run([*program, *arguments, *options], stdout=subprocess.PIPE, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def _log_in(page: Page, demo: Demo) -> None:

@@ -77,7 +77,7 @@ def show_content(
         text=None if text is None else text[:_TEXT_LENGTH_MAX],
         is_text_cut=len(text or "") > _TEXT_LENGTH_MAX,
         has_images=images == "yes",
-        frame=urlencode({"email": person.addressee.address, "images": images}),
+        frame=urlencode({"email": person.addressee.address or q, "images": images}),
         checks=_diagnostics(found, view.problem),
     )
 

@@ -76,7 +76,9 @@ def test_somebody_else_is_found(client: TestClient[Any], letter: DeliveryId) -> 
     assert "Several people fit" in several
     assert f"{here}?q=john%40example.com" in several
     nobody = client.get(f"{here}?q={HOSTILE}x").text
-    assert "Nobody fits" in nobody
+    assert "No recipient fits" in nobody
+    assert "Dear </p>" in client.get(f"{here[:-7]}preview?email=nobody").text
+    assert "preview?email=nobody&amp;" in client.get(f"{here}?q=nobody").text
     assert HOSTILE not in nobody
 
 

@@ -91,7 +91,9 @@
     if (!picked) return;
     for (const row of document.querySelectorAll(".picked")) row.classList.remove("picked");
     picked.closest("tr, li").classList.add("picked");
-    document.getElementsByName("preview")[0]?.scrollIntoView({ block: "nearest" });
+    const frame = document.getElementsByName("preview")[0];
+    // On narrow screens the message stands below the list.
+    if (frame?.getBoundingClientRect().top > innerHeight - 100) frame.scrollIntoView();
   });
 
   // Pressed twice is asked twice: such a button rests until the answer comes.
