@@ -107,7 +107,7 @@ def _phishing(prepared: Prepared) -> Iterator[Check]:
 
 def _sensitive(prepared: Prepared) -> Iterator[Check]:
     for link in _distinct(prepared.links):
-        if not link.is_tracked or link.url.type in _OURS or _is_our_own(prepared, link):
+        if not link.is_tracked or link.url.type in _OURS or prepared.is_own(link):
             continue
         words = _words(_CODE.sub("x", link.url.source))
         if any(_UNSUBSCRIBES in each for each in words):
@@ -143,7 +143,7 @@ def _plain(prepared: Prepared) -> Iterator[Check]:
     hosts = {
         host_of(source)
         for link in prepared.links
-        if not _is_our_own(prepared, link)
+        if not prepared.is_own(link)
         and (source := _CODE.sub("x", link.url.source)).lower().startswith("http://")
     }
     for host in sorted(hosts):
@@ -158,11 +158,6 @@ def _plain(prepared: Prepared) -> Iterator[Check]:
 def _distinct(links: Sequence[Link]) -> list[Link]:
     """Take each address once; that of the HTML, which comes first."""
     return list({link.url.source: link for link in reversed(links)}.values())[::-1]
-
-
-def _is_our_own(prepared: Prepared, link: Link) -> bool:
-    bases = (prepared.addresses.app, prepared.addresses.redirect)
-    return link.url.source.startswith(tuple(f"{base}/" for base in bases))
 
 
 def _path(source: str) -> str:

@@ -62,6 +62,11 @@ class Prepared:
     seed_count: int
     proof_size_max: int
 
+    def is_own(self, link: Link) -> bool:
+        """Tell whether a link leads to our own pages."""
+        bases = (self.addresses.app, self.addresses.redirect)
+        return link.url.source.startswith(tuple(f"{base}/" for base in bases))
+
 
 def gather(
     connection: Connection, office: PostOffice, delivery: Delivery, template: Template

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from aftersend.database.deliveries import Check
-from aftersend.delivery.typology.prepared import Prepared
+from aftersend.delivery.typology.prepared import Link, Prepared
 from aftersend.delivery.typology.rule import finding
 from aftersend.model.enumeration import DeliveryKind, MirrorMode, UrlType
 
@@ -26,7 +26,7 @@ def _short(prepared: Prepared) -> Iterator[Check]:
 def _outlived(prepared: Prepared) -> Iterator[Check]:
     delivery = prepared.delivery
     is_shown = delivery.mirror_mode is not MirrorMode.NONE and (
-        delivery.mirror_mode is not MirrorMode.IF_LINKED or _has_mirror_link(prepared)
+        delivery.mirror_mode is not MirrorMode.IF_LINKED or bool(_mirror_links(prepared))
     )
     is_longer = delivery.resources_s == 0 or delivery.resources_s > delivery.validity_s
     if delivery.validity_s and is_longer and is_shown and not delivery.substitution_url:
@@ -48,7 +48,8 @@ def _substitution(prepared: Prepared) -> Iterator[Check]:
 
 def _mirror(prepared: Prepared) -> Iterator[Check]:
     delivery = prepared.delivery
-    if delivery.kind is not DeliveryKind.MAIN or not _has_mirror_link(prepared):
+    is_ours = any(prepared.is_own(link) for link in _mirror_links(prepared))
+    if delivery.kind is not DeliveryKind.MAIN or not is_ours:
         return
     if not prepared.template.has_html:
         reason = "there is no HTML to show"
@@ -63,8 +64,8 @@ def _mirror(prepared: Prepared) -> Iterator[Check]:
     )
 
 
-def _has_mirror_link(prepared: Prepared) -> bool:
-    return any(link.url.type is UrlType.MIRROR_PAGE for link in prepared.links)
+def _mirror_links(prepared: Prepared) -> list[Link]:
+    return [link for link in prepared.links if link.url.type is UrlType.MIRROR_PAGE]
 
 
 CHECKS: Final = (_short, _outlived, _substitution, _mirror)

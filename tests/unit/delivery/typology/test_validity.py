@@ -77,6 +77,13 @@ def test_a_link_to_the_mirror_page_finds_one(mode: MirrorMode, is_told: bool) ->
     assert [] == told(proof, "mirror-link") == told(prepared(mirror_mode=mode), "mirror-link")
 
 
+def test_a_web_copy_elsewhere_is_none_of_ours() -> None:
+    """A link that an operator set to mirror page may lead to another server."""
+    other = link("https://cms.example/copy", kind=UrlType.MIRROR_PAGE, mode=TrackingMode.MIRROR)
+
+    assert [] == told(prepared(other, mirror_mode=MirrorMode.NONE), "mirror-link")
+
+
 def test_a_mirror_page_needs_html() -> None:
     """Text alone has no mirror page."""
     (text,) = told(prepared(MIRROR, source=Source("Hi", text="Hello")), "mirror-link")
