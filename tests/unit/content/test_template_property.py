@@ -94,6 +94,7 @@ def test_undo(html: str) -> None:
 
 @given(some.marked_soups)
 @example("<base href='https://b.example/p/q?r#s'><a href=../g data-cio-tag><a href=c/d?e=1>")
+@example("<base href=https://b.example/p/q><a href='?e=1&amp;f#g'><a href=c#d>")
 @example("<a href=https+notrack://x.example/a><a _label=l href=https://x.example/>")
 def test_undo_marked(html: str) -> None:
     """Tracking replaces addresses and adds the pixel; all else is as it is without tracking.
@@ -111,6 +112,12 @@ def test_undo_marked(html: str) -> None:
     assert untracked is not None
     assert _is_undone(sent, untracked, sources, base="https://b.example/p/q")
     assert _is_subsequence(untracked, html)
+    assert not [url for url in _hrefs(untracked) if "+notrack://" in url[:16].lower()]
+
+
+def _hrefs(html: str) -> list[str]:
+    tags = [token for token in tokenize(html) if token.type is TokenType.START_TAG]
+    return [(tag.attr("href") or "").strip() for tag in tags if tag.tag in ("a", "area")]
 
 
 def _is_subsequence(short: str, whole: str) -> bool:
