@@ -45,11 +45,11 @@ def recipient_message(services: Services, text: str) -> MessageId:
 
     Raises:
         InvalidToken: it is not one of ours.
-        NotFound: it belongs to nobody, or others than the recipient may know it.
+        NotFound: others than the recipient may know it.
     """
     token = decode(text, keys=services.keys)
     with services.database.read() as connection:
-        if not token.message_id or is_handed_out(connection, token):
+        if is_handed_out(connection, token):
             raise NotFound("recipient of token", text)
     return token.message_id
 

@@ -13,7 +13,8 @@ from tests.support.public_pages import change, token_of
 HTML = (
     "<p>Hello <%= recipient.first_name %>!<% if (recipient.first_name) { %> Secret<% } %>"
     ' <a href="https://www.example.com/shop?who=<%= escapeUrl(recipient.email) %>">Shop</a>'
-    " <%@ include view='UnsubscriptionLink' %> <%@ include view='MirrorPage' %></p>"
+    " <%@ include view='UnsubscriptionLink' %> <%@ include view='MirrorPage' %>"
+    " <%@ include view='ManagePreferences' %></p>"
 )
 
 
@@ -44,9 +45,8 @@ def test_links_of_the_recipient_lead_to_the_page_itself(
     """A stranger who presses Unsubscribe in a shared message unsubscribes nobody."""
     text = visitor.get(f"/s/{nobody}").text
 
-    assert text.count(f'href="http://app.example/s/{nobody}"') == 2
-    assert "/u/" not in text
-    assert "/m/" not in text
+    assert text.count(f'href="http://app.example/s/{nobody}"') == 3
+    assert not [page for page in ("/m/", "/p/", "/u/") if page in text]
 
 
 @pytest.mark.parametrize("behind", ["", "/email"])
