@@ -68,7 +68,7 @@ def _problems(source: str) -> Iterator[str]:
     if _path(source).lower().endswith(_IMAGES):
         yield "leads to an image, which some programs refuse to open: lead people to a page."
     if found := _ENCODED_TWICE.search(source):
-        yield f"has {found[0]} in the address people are sent to: write & there only once encoded."
+        yield f"has {found[0]} in the address that people are sent to: encode & only once."
 
 
 def _advice(prepared: Prepared) -> Iterator[Check]:
