@@ -95,10 +95,10 @@ def render_case(template: Template, **recipient: object) -> Rendered:
 
 
 def _outputs(inputs: dict[str, str]) -> dict[str, str]:
-    written = {
-        name: inputs[name].replace("␍", "\r") for name in ("html", "text", "sms") if name in inputs
-    }
-    source = Source(inputs.get("subject", "-"), **written)
+    written = {name: text.replace("␍", "\r") for name, text in inputs.items()}
+    source = Source(
+        inputs.get("subject", "-"), written.get("html"), written.get("text"), written.get("sms")
+    )
     recipient = dict(_pairs(inputs.get("recipient", "")))
     options = dict(_pairs(inputs.get("options", "")))
     preparation = _preparation(inputs, options)

@@ -263,7 +263,13 @@ _plain = (
 _in_text = st.sampled_from(
     (
         *("https://x.example/a", "https://y.example/?b=1.", " and ", "\n", "(https://z.example)"),
-        *("https+notrack://x.example/c ", 'https://x.example/d[[data-msys-linkname="x"]] ', " . "),
+        *(
+            "/more",
+            "?b=1",
+            "https+notrack://x.example/c ",
+            'https://x.example/d[[data-msys-linkname="x"]] ',
+            " . ",
+        ),
     )
 ).map(lambda text: Choice(text, text))
 
