@@ -154,7 +154,8 @@ class Passage:
     """One of the texts of a message with its blocks expanded.
 
     `origins` says where the author wrote what stands from a place of `text` on, and whether the
-    characters that follow are his (a block counts as one place).
+    characters that follow are his (a block counts as one place). In one that `is_literal` nothing
+    is an expression, whatever it looks like.
     """
 
     name: str
@@ -163,6 +164,7 @@ class Passage:
     masked: str
     expressions: tuple[Expression, ...]
     origins: tuple[tuple[int, int, bool], ...]
+    is_literal: bool = False
 
     def error(self, problem: str, at: int) -> InvalidContent:
         """Make the error that names a place in the author's own lines."""
@@ -236,7 +238,7 @@ def literal_passage(name: str, text: str) -> Passage:
     if len(text) > TEXT_LENGTH_MAX:
         raise InvalidContent(f"It is longer than {TEXT_LENGTH_MAX:,} characters.", part=name)
     _check_characters(name, text)
-    return Passage(name, text, text, text.replace("\r", " "), (), ((0, 0, True),))
+    return Passage(name, text, text, text.replace("\r", " "), (), ((0, 0, True),), is_literal=True)
 
 
 class _Builder:

@@ -147,14 +147,14 @@ def address_pieces(passage: Passage, attribute: Attribute) -> list[str | Express
         ValueError: an expression is hidden in character references.
     """
     return [
-        _decoded(each) if isinstance(each, str) else each
+        _decoded(each, is_literal=passage.is_literal) if isinstance(each, str) else each
         for each in passage.pieces(attribute.value_start, attribute.value_end)
     ]
 
 
-def _decoded(written: str) -> str:
+def _decoded(written: str, *, is_literal: bool) -> str:
     decoded = decode_attribute(written)
-    if "<%" in decoded and "<%" not in written:
+    if "<%" in decoded and "<%" not in written and not is_literal:
         raise ValueError(
             "This address has an expression in character references: write <%= … %> as it is."
         )

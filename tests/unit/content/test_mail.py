@@ -6,6 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +97,22 @@ def test_a_message_object_comes_back_as_one() -> None:
         (token.delivery_id, token.message_id) for token in (text_token, link, pixel)
     }
     assert [Part.TEXT, Part.HTML, Part.HTML] == [text_token.part, link.part, pixel.part]
+
+
+def test_messages_of_the_older_kind() -> None:
+    """A message of `email.mime` stays one, and a line that begins with `From ` stays bare."""
+    message = MIMEMultipart("mixed")
+    message["Subject"] = "x"
+    message.attach(MIMEText(f"From here: {SHOP}\nFrom there", "plain", "us-ascii"))
+    message.attach(MIMEApplication(b"From \x00\xff", Name="a.bin"))
+
+    tracked = make_tracker(Desk()).track(message, message_id=MESSAGE_ID)
+
+    assert tracked.untracked_reason == ""
+    _, text, attachment = tracked.message.walk()
+    assert str(text.get_payload()).startswith("From here: https://t.example/r/")
+    assert str(text.get_payload()).endswith("\nFrom there")
+    assert b"From \x00\xff" == attachment.get_payload(decode=True)
 
 
 def test_a_text_without_links_stays_as_it_is() -> None:
@@ -423,6 +443,23 @@ def test_what_the_author_switched_off_is_off_everywhere(attribute: str) -> None:
         UrlType.OPEN if token.url_id == OPEN_URL_ID else UrlType.EMAIL_CLICK
         for token in tokens(html_of(sent))
     ]
+
+
+@pytest.mark.parametrize("written", ["?a=<%=b%>", "?a=&lt;%=b%&gt;", "?a=%3C%25"])
+def test_what_looks_like_an_expression_is_text(written: str) -> None:
+    """A finished message is not personalised once more, in its addresses neither."""
+    desk = Desk()
+    html = f'<% if (x) {{ %><a href="https://x.example/{written}"><%= recipient.name %></a>'
+    raw = plain(html, "Content-Type: text/html")
+
+    tracked = make_tracker(desk).track(raw, message_id=MESSAGE_ID)
+
+    assert tracked.untracked_reason == ""
+    assert b"<% if (x) { %><a href" in tracked.message
+    assert b"<%= recipient.name %></a>" in tracked.message
+    assert {f"https://x.example/{unescape(written)}"} == set(
+        destinations(desk.published[0]).values()
+    )
 
 
 def _broken(*_arguments: Any, **_named: Any) -> Any:
