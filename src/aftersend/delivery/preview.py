@@ -46,9 +46,14 @@ __all__ = [
 
 _MATCHES_MAX: Final = 10
 _OURS: Final = r"(?P<token>[a-z2-7]{22,8192})"
-_QUOTED: Final = r"(?:[^>\"']|\"[^\"]{0,9000}\"|'[^']{0,9000}'){0,99}?"
-_HREF: Final = re.compile(
-    rf"(?i)(<(?:a|area|link|form)\b{_QUOTED}\s)(href|action)(?=\s*=(?!\s*[\"']?#))"
+# Nothing is tried twice: what is written in a hurry may lack a quote.
+_TAG: Final = re.compile(
+    r"<(?P<name>a|area|link|form)\b"
+    r"(?:[^>\"']++|\"[^\"]{0,9000}+\"|'[^']{0,9000}+'){0,200}+>",
+    re.IGNORECASE,
+)
+_TARGET: Final = re.compile(
+    r"(?<=[\s\"'/])((?:xlink:)?href|action|ping)(?=\s*=(?!\s*[\"']?#))", re.IGNORECASE
 )
 _TEXT_LOOK: Final = (
     "<style>:root{color-scheme:light dark}pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;"
@@ -191,7 +196,7 @@ def draw_html(
         drawn.named,
         drawn.rendered.html or "",
     )
-    html = _HREF.sub(lambda match: _unfollowed(match, is_loading=is_loading), html)
+    html = _TAG.sub(lambda match: _unfollowed(match, is_loading=is_loading), html)
     return html + _mark(marked)
 
 
@@ -368,8 +373,8 @@ def _draw(office: PostOffice, delivery_id: DeliveryId, addressee: Addressee) -> 
 
 
 def _unfollowed(match: re.Match[str], *, is_loading: bool) -> str:
-    is_kept = is_loading and match[1][:5].lower() == "<link"
-    return match[0] if is_kept else f"{match[1]}data-{match[2]}"
+    is_kept = is_loading and match["name"].lower() == "link"
+    return match[0] if is_kept else _TARGET.sub(r"data-\1", match[0])
 
 
 def _mark(marked: UrlId | None) -> str:

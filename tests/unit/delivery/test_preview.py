@@ -122,6 +122,31 @@ def test_no_link_of_the_html_leads_anywhere(office: PostOffice, is_analysed: boo
     assert "t.example.com" not in html
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<a\n  data-x="a > b"\n  HREF = "mailto:a">',
+        "<a/href='tel:1'>",
+        '<svg><a xlink:href="javascript:0">',
+        '<area alt="" href=relative>',
+        '<form method=get action="/deliveries">',
+    ],
+)
+def test_other_ways_out_are_closed(office: PostOffice, tag: str) -> None:
+    """Whatever is not a link of ours loses the attribute that leads somewhere."""
+    html = drawn(office, make(office, f"<p>Hi</p>{tag}"))
+
+    assert re.search(r"data-(xlink:)?(href|action)\b", html, re.IGNORECASE)
+    assert not re.search(r"[\s/](xlink:)?(href|action)\s*=", html, re.IGNORECASE)
+
+
+def test_quotes_that_are_never_closed_cost_no_time(office: PostOffice) -> None:
+    """A megabyte of tags without an end is drawn as it is."""
+    number = make(office, "<p>Hi</p>" + "<a '" * 250_000, None)
+
+    assert drawn(office, number).startswith("<p>Hi</p><a '<a '")
+
+
 def test_links_that_are_not_tracked_lead_nowhere_either(office: PostOffice) -> None:
     """It makes no difference to the preview which links are tracked, or whether any is."""
     number = make(office)
