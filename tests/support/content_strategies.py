@@ -291,7 +291,10 @@ def _choices(leaves: st.SearchStrategy[Choice]) -> st.SearchStrategy[Choice]:
 
 
 choices = _choices(
-    _plain | st.builds(_attributes, st.sampled_from(_CLASSES), _condition) | _condition.map(_style)
+    st.just(Choice("</body>", "</body>"))
+    | _plain
+    | st.builds(_attributes, st.sampled_from(_CLASSES), _condition)
+    | _condition.map(_style)
 )
 """Documents whose statements choose what is written."""
 

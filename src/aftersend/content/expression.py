@@ -310,6 +310,8 @@ def _parse(inside: str, blocks: Mapping[str, Block]) -> What | Block:
 
 
 def _parse_code(inside: str) -> Script | Statement:
+    if "\0" in inside:
+        raise ValueError("A NUL character stands in this script: leave it out.")
     code = inside.removeprefix("=").strip()
     if not inside.startswith("="):
         return Statement(code)
