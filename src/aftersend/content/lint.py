@@ -138,7 +138,7 @@ def _part(prepared: PreparedPart, off: set[tuple[Part, str]]) -> Iterator[Lint]:
     for start, url, base in addresses:
         each = occurrences.get(start)
         problems = list(_left_alone(url, base) if each is None else _of_address(url))
-        if each is not None and part is Part.HTML:
+        if each is not None:
             problems += _of_text(each, is_tracked=(part, each.address.source) not in off)
         for kind, text in problems:
             yield Lint(kind, part, text, _line(passage, start))
