@@ -104,8 +104,8 @@ def test_undo_marked(html: str) -> None:
     Killed mutants: a relative address cut at its fragment; the mark of a scheme left in.
     """
     assume(html.strip())
-    sources = [link.source for link in detect(Source("-", html), addresses=ADDRESSES)]
     sent = _PIXEL.sub("", _sent(html), count=1)
+    sources = [link.source for link in detect(Source("-", html), addresses=ADDRESSES)]
     untracked = render_case(compile_case(Source("-", html), is_tracked=False)).html
 
     assert untracked is not None
