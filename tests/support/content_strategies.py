@@ -44,7 +44,7 @@ EXPRESSIONS = (
     *("<%= recipient.a %>", "<%=escapeUrl(recipient.b)%>", "<%= recipient['c'] %>", "<%", "%>"),
     *("<%@ include view='MirrorPage' %>", '<%@include view="MirrorPageUrl"%>'),
     *("<%@ include view='UnsubscriptionLink' %>", "<%@ include view='No' %>", "<% x %>"),
-    *("<% if (recipient.a) { %>", "<% } else { %>", "<% } %>", "<% let v = '}'; %>"),
+    *("<% if (1) { %>", "<% } else { %>", "<% } %>", "<% let v = '}'; %>"),
     *("<%= escapeUrl(recipient.a + 1) %>", "<%= message.token %>"),
     *("<%@ include view='ViralLinks' %>", "<%@ include view='OpenPixel' %>"),
 )
