@@ -5,7 +5,7 @@ from enum import IntEnum
 import pytest
 
 from aftersend.model import enumeration
-from aftersend.model.enumeration import Part, TrackingMode, Verdict
+from aftersend.model.enumeration import MirrorMode, Part, PixelPlace, TrackingMode, Verdict
 
 CODES: dict[str, dict[str, int]] = {
     "UrlType": {
@@ -17,6 +17,7 @@ CODES: dict[str, dict[str, int]] = {
         "PAUSE_REQUESTED": 71, "PAUSE_IN_PROGRESS": 72, "PAUSED": 75, "STOPPED": 85,
         "FINISHED": 95, "DELETED": 100,
     },
+    "DeliveryKind": {"MAIN": 0, "PROOF": 1, "TRACKING_TEST": 2},
     "DeliveryMode": {"MASS_DELIVERY": 1, "MID_SOURCING": 4},
     "MessageStatus": {
         "NOT_APPLICABLE": -1, "IGNORED": 0, "SENT": 1, "FAILED": 2, "TAKEN_INTO_ACCOUNT": 3,
@@ -69,6 +70,12 @@ def test_no_enumeration_is_left_out_here() -> None:
     }
 
     assert numbered == set(CODES)
+
+
+def test_what_deliveries_choose_keeps_its_texts() -> None:
+    """Commands and databases spell them as they always did."""
+    assert {mode.value for mode in MirrorMode} == {"if-linked", "force", "none", "by-message"}
+    assert {place.value for place in PixelPlace} == {"bottom", "top", "placeholder"}
 
 
 def test_modes_keep_their_texts_and_codes() -> None:
