@@ -16,6 +16,7 @@ from typing import Final
 
 from aftersend.content.address import AUTHORITY, HOST_PROBLEM, WebAddress, read_address
 from aftersend.content.expression import OpenPixel, Passage, Statement
+from aftersend.content.flow import Flow
 from aftersend.content.hypertext import Occurrence
 from aftersend.content.marking import BRACKETED, NOTRACK, Marks, read_bracketed
 
@@ -50,7 +51,7 @@ def read_plaintext(passage: Passage, *, pairs: Sequence[str]) -> Plaintext:
     Raises:
         InvalidContent: a value stands where it is not safe, or an address cannot be tracked.
     """
-    return _Reader(passage, {pair[1]: pair[0] for pair in pairs}).read()
+    return _Reader(passage, {pair[1]: pair[0] for pair in pairs}, Flow(passage)).read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class _Reader:
 
     passage: Passage
     pairs: Mapping[str, str]
+    flow: Flow
 
     def read(self) -> Plaintext:
         occurrences: list[Occurrence] = []
@@ -169,13 +171,9 @@ class _Reader:
         return origins[index + 1][0] if index + 1 < len(origins) else length
 
     def _check_continued(self, at: int) -> None:
-        """Refuse an address at a statement when letters of an address stand behind it."""
-        behind = at
-        for statement in self.passage.within(at, len(self.passage.masked)):
-            if statement.start != behind or not isinstance(statement.what, Statement | OpenPixel):
-                break
-            behind = statement.end
-        if behind == at or _BEGINNING.match(self.passage.masked, behind):
-            return
-        if self._trimmed(behind, self._path_end(behind, len(self.passage.masked))) > behind:
-            raise self.passage.error(_CONTINUED, at)
+        """Refuse an address at a statement when letters of an address may follow it."""
+        for behind in self.flow.followers(at) - {at}:
+            if _BEGINNING.match(self.passage.masked, behind):
+                continue
+            if self._trimmed(behind, self._path_end(behind, len(self.passage.masked))) > behind:
+                raise self.passage.error(_CONTINUED, at)

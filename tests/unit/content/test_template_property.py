@@ -147,6 +147,18 @@ def test_choices(choice: some.Choice) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(some.text_choices)
+@example(
+    some.Choice(
+        "<% for (let i = 0; i < 2; i++) { %>/b https://x.example/a<% } %>",
+        "/b https://x.example/a/b https://x.example/a",
+    )
+)
+@example(
+    some.Choice(
+        "<% if (1) { %>https://x.example/a<% } else { %> and <% } %>/b",
+        "https://x.example/a/b",
+    )
+)
 @example(some.Choice("<% if (1) { %>https://x.example/a<% } %>/b", "https://x.example/a/b"))
 @example(
     some.Choice(
@@ -157,7 +169,8 @@ def test_choices(choice: some.Choice) -> None:
 def test_text_choices(choice: some.Choice) -> None:
     """A text with statements is sent as the text that they leave, or refused.
 
-    Killed mutants: what stands behind a statement is not looked at; only the first statement is.
+    Killed mutants: what stands behind a statement is not looked at; only the first statement is; a
+    branch goes on with its `else`; a loop ends where it ends.
     """
     assume(choice.left.strip() and not _GLUED.search(choice.left))
     sent = render_case(_compiled(Source("-", text=choice.written))).text
