@@ -84,7 +84,8 @@ class Writer:
         self._directory, self._clock, self._limits = directory, clock, limits
         self._lock_descriptor = lock
         self._form = server + _FORM
-        self._second, self._second_text = datetime.min.replace(tzinfo=UTC), ""
+        self._second = datetime.min.replace(tzinfo=UTC)
+        self._second_text = time_text(self._second)[:20]
         self._mutex, self._sync_mutex = threading.Lock(), threading.Lock()
         self._queue: deque[bytes] = deque()
         self._retry_at = 0.0

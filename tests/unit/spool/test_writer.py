@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aftersend.errors import Busy
@@ -67,6 +67,7 @@ hits = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.datetimes(timezones=st.just(UTC)), hits), max_size=5))
+@example([(datetime.min.replace(tzinfo=UTC), hit(1))])
 def test_a_line_is_what_the_format_says(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[datetime, Hit]]
 ) -> None:
