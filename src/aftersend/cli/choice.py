@@ -86,7 +86,7 @@ def read_text(path: Path) -> str:
 
 
 def read_object(name: str) -> Any:
-    """Read a document that instructions may name: JSON, or XML as its text.
+    """Read a document that instructions may name, `.json` or `.xml`.
 
     Raises:
         InvalidInput: the file cannot be read, or is not the document that its name promises.

@@ -32,7 +32,7 @@ from aftersend.content.markup import Tag, read_markup
 from aftersend.content.message import Addresses, Preparation, Source
 from aftersend.model.enumeration import Part, PixelPlace, UrlType
 
-__all__ = ["URL_BYTES_MAX", "Lint", "lint"]
+__all__ = ["SHOWN_ADDRESS", "URL_BYTES_MAX", "Lint", "lint"]
 
 URL_BYTES_MAX: Final = 2048
 """Longer addresses are cut by some programs on the way."""
@@ -44,11 +44,13 @@ _WEB: Final = re.compile(r"https?(?:\+notrack)?:", re.IGNORECASE)
 _HOST: Final = re.compile(r"https?://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 _BARE_HOST: Final = re.compile(r"(?<![\w@./:\-])www\.[\w\-]+\.[\w.\-]*\w", re.IGNORECASE)
 _FOREIGN: Final = re.compile(r"\{\{.*?\}\}|\*\|.*?\|\*|%%\w+%%|\$\{.*?\}|\{%.*?%\}")
-_SHOWN: Final = re.compile(
+SHOWN_ADDRESS: Final = re.compile(
     r"[<(\[\"']?(?P<beginning>https?://|www\.)?"
     r"(?P<host>[^\W_][\w\-]*(?:\.[\w\-]+)*\.[^\W\d_]{2,})(?::\d+)?(?P<path>[/?#]\S*)?[>)\]\"'.]?",
     re.IGNORECASE,
 )
+"""A text that people read as an address: what it begins with, its host and path."""
+
 _LEFT_ALONE: Final = frozenset(
     (
         *("mailto", "tel", "sms", "mms", "cid", "mid", "data", "javascript", "callto", "fax"),
@@ -228,7 +230,7 @@ def _of_address(url: str) -> Iterator[tuple[str, str]]:
 
 def _of_text(each: Occurrence, *, is_tracked: bool) -> Iterator[tuple[str, str]]:
     """Judge what people read as the link."""
-    shown = _SHOWN.fullmatch(each.text)
+    shown = SHOWN_ADDRESS.fullmatch(each.text)
     leads_to = _HOST.match(str(each.address.pieces[0]))
     if shown is None or leads_to is None:
         return

@@ -28,6 +28,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+from aftersend.content.block import mirror_base, opt_out_base, preferences_base, share_base
 from aftersend.content.detection import detect
 from aftersend.content.entity import InlineText, Splice, read_texts, splice
 from aftersend.content.message import Addresses, FoundLink, Preparation, Source, TrackedLink
@@ -136,7 +137,9 @@ class Tracker:
 
     def _is_wanted(self, link: FoundLink) -> bool:
         """Tell whether a link is to be tracked: ours have a token already."""
-        ours = (f"{self._addresses.redirect}/r/", *(f"{self._addresses.app}/{n}/" for n in "mu"))
+        bases = (mirror_base, opt_out_base, preferences_base, share_base)
+        pages = (base(self._addresses) for base in bases)
+        ours = (f"{self._addresses.redirect}/r/", *pages)
         return link.mode.is_tracked and not link.source.startswith(ours)
 
     def _compiled(

@@ -51,12 +51,8 @@ class Publication:
         return bool(self.reached) or not self.missed
 
 
-def publish(
-    office: PostOffice, template: Template, delivery: Delivery | None = None
-) -> Publication:
+def publish(office: PostOffice, template: Template, delivery: Delivery) -> Publication:
     """Bring the catalogue of a delivery to every tracking server.
-
-    Its links expire when `delivery` says so; without one, never.
 
     Raises:
         OSError: the local folder cannot be written.
@@ -66,7 +62,7 @@ def publish(
         published_at=office.clock.now(),
         urls=template.urls,
     )
-    return _hand_out(office, catalogue if delivery is None else _lasting(catalogue, delivery))
+    return _hand_out(office, _lasting(catalogue, delivery))
 
 
 def amend(office: PostOffice, delivery: Delivery) -> Publication:

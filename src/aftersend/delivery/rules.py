@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from aftersend.content.detection import CATEGORY_LENGTH_MAX, LABEL_LENGTH_MAX
 from aftersend.database import deliveries
 from aftersend.database.deliveries import Delivery
 from aftersend.delivery import address
@@ -24,8 +25,6 @@ __all__ = [
 ]
 
 CONTENT_LENGTH_MAX: Final = 5_000_000
-LABEL_LENGTH_MAX: Final = 255
-CATEGORY_LENGTH_MAX: Final = 100
 _SUBJECT_LENGTH_MAX: Final = 2_000
 _SENDER_LENGTH_MAX: Final = 500
 

@@ -18,7 +18,7 @@ from aftersend.delivery.analyse import analyse
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import template_of
 from aftersend.delivery.properties import Properties, change_properties
-from aftersend.delivery.publish import introduce, publish, retry
+from aftersend.delivery.publish import Publication, introduce, publish, retry
 from aftersend.model.catalogue import decode, file_name
 from aftersend.model.enumeration import DeliveryState, Part, Severity
 from aftersend.model.ids import MessageId, ServerId
@@ -60,6 +60,12 @@ def _register(office: PostOffice, **servers: str) -> None:
             )
 
 
+def _publish(office: PostOffice, template: Template) -> Publication:
+    with office.database.read() as connection:
+        delivery = deliveries.get(connection, template.delivery_id)
+    return publish(office, template, delivery)
+
+
 @pytest.fixture
 def template(office: PostOffice) -> Template:
     """Give the template of an analysed delivery."""
@@ -73,7 +79,7 @@ def test_without_registered_servers_the_local_folder_is_enough(
     office: PostOffice, template: Template
 ) -> None:
     """The catalogue is always written locally, where a tracking server of this machine reads it."""
-    publication = publish(office, template)
+    publication = _publish(office, template)
 
     written = decode((office.catalogue / file_name(template.delivery_id)).read_bytes())
     assert publication.is_known
@@ -86,7 +92,7 @@ def test_every_registered_server_gets_the_catalogue(office: PostOffice, template
     with _tracking_server() as (first, came), _tracking_server() as (second, came_too):
         _register(office, server_1=first, server_2=second)
 
-        publication = publish(office, template)
+        publication = _publish(office, template)
 
     assert ["1", "2"] == publication.reached
     ((path, authorization, body),) = came
@@ -100,7 +106,7 @@ def test_a_server_that_is_down_gets_it_later(office: PostOffice, template: Templ
     """What a server missed is told, remembered over restarts, and brought when it answers."""
     with _tracking_server() as (up, _), _tracking_server(status=503) as (ill, _):
         _register(office, server_1=up, server_2=ill, server_3="http://127.0.0.1:9")
-        publication = publish(office, template)
+        publication = _publish(office, template)
     with _tracking_server() as (well, came):
         _register(office, server_2=well)
         again = retry(office)
@@ -116,7 +122,7 @@ def test_a_server_that_is_down_gets_it_later(office: PostOffice, template: Templ
 def test_nothing_is_brought_twice_by_a_retry(office: PostOffice, template: Template) -> None:
     """Once a server has a catalogue, there is nothing left to retry."""
     _register(office, server_1="http://127.0.0.1:9")
-    publish(office, template)
+    _publish(office, template)
     with _tracking_server() as (url, came):
         _register(office, server_1=url)
         retry(office)
@@ -127,7 +133,7 @@ def test_nothing_is_brought_twice_by_a_retry(office: PostOffice, template: Templ
 
 def test_a_new_server_gets_every_catalogue(office: PostOffice, template: Template) -> None:
     """A server that is registered late answers links of deliveries sent before, too."""
-    publish(office, template)
+    _publish(office, template)
     with _tracking_server() as (url, came):
         _register(office, server_2=url)
         introduced = introduce(office, ServerId("2"))
@@ -138,7 +144,7 @@ def test_a_new_server_gets_every_catalogue(office: PostOffice, template: Templat
 
 def test_a_silent_server_is_asked_once(office: PostOffice, template: Template) -> None:
     """A server that does not answer is not asked again for each of its deliveries."""
-    publish(office, template)
+    _publish(office, template)
     for number in (71, 72, 73):
         (office.catalogue / f"{number}.json").write_bytes(b"{}")
     _register(office, server_2="http://127.0.0.1:9")
@@ -153,7 +159,7 @@ def test_what_nobody_waits_for_is_forgotten(office: PostOffice, template: Templa
     """There is nothing to retry at first, nor for servers or deliveries that are gone."""
     nothing = retry(office)
     _register(office, server_1="http://127.0.0.1:9")
-    publish(office, template)
+    _publish(office, template)
     (office.sending / "unpublished" / "2.1").touch()
     (office.sending / "unpublished" / ".half").touch()
     (office.catalogue / file_name(template.delivery_id)).unlink()
@@ -182,7 +188,7 @@ def test_a_real_tracking_server_takes_it(
     with embedded.running(config, SystemClock()) as url:
         _register(office, server_7=url)
         before = httpx.get(f"{url}/r/{token}")
-        publication = publish(office, template)
+        publication = _publish(office, template)
         after = httpx.get(f"{url}/r/{token}")
 
     assert ["7"] == publication.reached
@@ -194,7 +200,7 @@ def test_links_are_unknown_when_no_server_took_them(office: PostOffice, template
     """With registered servers, at least one of them has to have the catalogue."""
     _register(office, server_1="http://127.0.0.1:9")
 
-    assert not publish(office, template).is_known
+    assert not _publish(office, template).is_known
 
 
 def test_an_analysis_warns_of_servers_that_miss_the_links(office: PostOffice) -> None:

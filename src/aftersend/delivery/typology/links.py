@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from aftersend.content.lint import SHOWN_ADDRESS
 from aftersend.database.deliveries import Check
 from aftersend.database.urls import TrackedUrl
 from aftersend.delivery.typology.host import base_domain, host_of, is_local
@@ -36,12 +37,6 @@ _CODE: Final = re.compile(r"<%.*?%>", re.DOTALL)
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico")
 _ENCODED_TWICE: Final = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _OURS: Final = (UrlType.MIRROR_PAGE, UrlType.OPT_OUT)
-
-_ADDRESS: Final = re.compile(
-    r"[<(\[\"']?(?P<scheme>https?://|www\.)?"
-    r"(?P<host>[^\W_][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,})(?::\d+)?(?P<path>[/?#]\S*)?[>)\]\"'.]?",
-    re.IGNORECASE,
-)
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _LETS_IN: Final = frozenset(("reset", "token", "magic", "verify", "login", "signin"))
@@ -83,12 +78,12 @@ def _advice(prepared: Prepared) -> Iterator[Check]:
 
 def _phishing(prepared: Prepared) -> Iterator[Check]:
     for link in prepared.links:
-        shown = _ADDRESS.fullmatch(link.text.strip())
+        shown = SHOWN_ADDRESS.fullmatch(link.text.strip())
         if link.url.part is not Part.HTML or shown is None:
             continue
         host = host_of(_CODE.sub("x", link.url.source))
         is_same = base_domain(shown["host"].lower()) == base_domain(host)
-        if not is_same and not (shown["scheme"] or shown["path"]):
+        if not is_same and not (shown["beginning"] or shown["path"]):
             continue  # words with a dot, not an address
         if not is_same:
             yield finding(
