@@ -174,6 +174,11 @@ def show_urls(
         listed = urls.of_delivery(connection, delivery.id)
         clicks = activity.by_url(connection, delivery.id)
         fresh = as_of(connection, ())
+    sums = {
+        url_id: sum(clicks.get(each, 0) for each in group)
+        for url_id, group in url_clicks.together(listed).items()
+        if len(group) > 1
+    }
     listed.sort(key=lambda url: (-clicks.get(url.id, 0), url.id))
     return page(
         request,
@@ -184,6 +189,7 @@ def show_urls(
         as_of=fresh,
         urls=listed,
         clicks=clicks,
+        sums=sums,
         total=sum(clicks.get(url.id, 0) for url in listed),
     )
 
@@ -194,15 +200,19 @@ def show_url(
     services: Given[Services],
     delivery_id: Id,
     url_id: Id,
+    together: FromQuery[bool] = False,
     offset: Offset = 0,
 ) -> Template:
-    """List the clicks of one tracked URL."""
+    """List the clicks of one tracked URL, or of all that add up with it."""
     delivery = _tracked(services, delivery_id)
     url = url_clicks.of_delivery(services.database, delivery.id, UrlId(url_id))
+    with services.database.read() as connection:
+        listed = urls.of_delivery(connection, delivery.id)
+    group = url_clicks.together(listed)[url.id] if together else {url.id}
     found = url_clicks.clicks_of(
         services.database,
         services.lake,
-        url,
+        [each for each in listed if each.id in group],
         _scope(services, delivery.id, is_all_hits=False),
         page=behind.Page(ROWS, offset),
     )
@@ -215,6 +225,7 @@ def show_url(
         tab="tracking",
         as_of=fresh,
         url=url,
+        others=len(group) - 1,
         listing=Listing(found.rows, found.total, offset),
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from aftersend.database import activity, urls
+from aftersend.model.ids import DeliveryId, UrlId
 from aftersend.web import log_export
 from aftersend.web.services import Services
 from tests.support.page_seed import (
@@ -185,6 +187,29 @@ def test_urls_show_their_clicks(client: TestClient[Any], seeded: Seeded) -> None
     assert "15 / 15" in client.get(link).text
     assert client.get(f"{here}/urls/1").status_code == 404
     assert client.get(f"/deliveries/77/urls/{seeded.urls[0]}").status_code == 404
+
+
+def test_links_of_one_label_add_up(
+    client: TestClient[Any], services: Services, seeded: Seeded
+) -> None:
+    """Their clicks stand there one by one and together, and the list is as long as the sum."""
+    shop, opt_out, _ = seeded.urls
+    add_hits(services, seeded, [Hit(20, seeded.messages[1], opt_out, "m")], first=100)
+    consolidate(services)
+    with services.database.write() as connection:
+        urls.change(connection, UrlId(shop), label="Offer")
+        urls.change(connection, UrlId(opt_out), label="Offer")
+        clicks = activity.by_url(connection, DeliveryId(seeded.delivery))
+    total = clicks[UrlId(shop)] + clicks[UrlId(opt_out)]
+    link = f"/deliveries/{seeded.delivery}/urls/{shop}?together=true"
+
+    assert total > clicks[UrlId(shop)]
+    assert f'<a href="{link}">{total} together</a>' in (
+        client.get(f"/deliveries/{seeded.delivery}/tracking/urls").text
+    )
+    listed = client.get(link).text
+    assert f"{total} / {total}" in listed
+    assert "Together with 1 more" in listed
 
 
 def test_the_chart_adds_up(client: TestClient[Any], seeded: Seeded) -> None:
