@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aftersend.errors import InvalidSettings
+from aftersend.model.enumeration import WebTrackingMode
 from aftersend.model.ids import ServerId
 from aftersend.model.token import KeyRing
 from aftersend.spool import Limits
@@ -38,10 +39,26 @@ class CollectorConfig:
     password: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8081
-    cookie_domain: str | None = None
+    instance: str = "aftersend"
+    is_cookieless: bool = False
+    cookie_domains: tuple[str, ...] = ()
     cookie_days: int = 365
+    last_delivery_days: int = 365
+    consent_days: int = 180
     is_cookie_secure: bool = False
+    cookie_same_site: str = "lax"
+    p3p_policy: str = ""
     is_address_stored: bool = True
+    is_source_shown: bool = True
+    has_legacy_links: bool = False
+    accepts_unsigned: bool = False
+    expiration_url: str | None = None
+    spare_servers: tuple[str, ...] = ()
+    resource_directory: Path | None = None
+    source_hits_per_minute_max: int = 60_000
+    web_tracking_mode: WebTrackingMode = WebTrackingMode.SESSION
+    is_visitor_tracked: bool = False
+    parameters_length_max: int = 64
     trusted_proxies: tuple[str, ...] = ()
     fsync_interval_ms: int = 1000
     catalogues_in_memory: int = 100
@@ -51,8 +68,9 @@ class CollectorConfig:
         """Refuse what would fail only when people click."""
         if not _SERVER.fullmatch(self.server_id):
             raise InvalidSettings(f"The server id {self.server_id!r} is not one letter or digit.")
-        if self.cookie_domain is not None and not _DOMAIN.fullmatch(self.cookie_domain):
-            raise InvalidSettings(f"The cookie domain {self.cookie_domain!r} is not a domain.")
+        for domain in self.cookie_domains:
+            if not _DOMAIN.fullmatch(domain):
+                raise InvalidSettings(f"The cookie domain {domain!r} is not a domain.")
         if not self.password:
             raise InvalidSettings("The registration password of the tracking server is empty.")
         for proxy in self.trusted_proxies:
@@ -90,10 +108,26 @@ def configured(
         password=collector.password,
         host=collector.host,
         port=port or collector.port,
-        cookie_domain=collector.cookie_domain,
+        instance=collector.instance,
+        is_cookieless=collector.is_cookieless,
+        cookie_domains=_split(collector.cookie_domain or ""),
         cookie_days=collector.cookie_days,
+        last_delivery_days=collector.last_delivery_days,
+        consent_days=collector.consent_days,
         is_cookie_secure=collector.is_cookie_secure,
+        cookie_same_site=collector.cookie_same_site,
+        p3p_policy=collector.p3p_policy,
         is_address_stored=collector.is_address_stored,
+        is_source_shown=collector.show_source_ip,
+        has_legacy_links=collector.legacy_links,
+        accepts_unsigned=collector.accept_unsigned,
+        expiration_url=collector.expiration_url,
+        spare_servers=collector.spare_servers,
+        resource_directory=var / "res",
+        source_hits_per_minute_max=collector.source_hits_per_minute_max,
+        web_tracking_mode=WebTrackingMode(settings.web_tracking.mode),
+        is_visitor_tracked=settings.web_tracking.is_visitor_tracked,
+        parameters_length_max=settings.web_tracking.parameters_length_max,
         trusted_proxies=collector.trusted_proxies,
         fsync_interval_ms=collector.fsync_interval_ms,
         catalogues_in_memory=collector.catalogues_in_memory,
@@ -104,3 +138,7 @@ def configured(
             queue_lines_max=spool.queue_lines_max,
         ),
     )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -29,8 +29,8 @@ class Cookies:
         scope = "; Path=/; HttpOnly; SameSite=Lax"
         if config.is_cookie_secure:
             scope += "; Secure"
-        if config.cookie_domain is not None:
-            scope += f"; Domain={config.cookie_domain}"
+        if config.cookie_domains:
+            scope += f"; Domain={config.cookie_domains[0]}"
         self._session_end = scope
         self._permanent_end = f"; Max-Age={config.cookie_days * _SECONDS_A_DAY}{scope}"
         self._entropy = entropy

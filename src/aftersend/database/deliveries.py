@@ -84,6 +84,7 @@ class Delivery:
     resources_s: int = 0
     substitution_url: str = ""
     pixel: PixelPlace = PixelPlace.BOTTOM
+    brand: str = ""
     mirror_mode: MirrorMode = MirrorMode.IF_LINKED
     click_formula: str = ""
     open_formula: str = ""

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 __all__ = ["UtcDateTime", "metadata"]
@@ -123,6 +124,8 @@ delivery = Table(
     Column("resources_s", BigInteger, nullable=False, default=0, server_default="0"),
     Column("substitution_url", Text, nullable=False, default="", server_default=""),
     Column("pixel", String(16), nullable=False, default="bottom", server_default="bottom"),
+    # Whose public addresses its links have: a name of `brands` in the settings; empty: nobody's.
+    Column("brand", String(64), nullable=False, default="", server_default=""),
     Column(
         "mirror_mode", String(16), nullable=False, default="if-linked", server_default="if-linked"
     ),
@@ -213,6 +216,12 @@ tracked_url = Table(
     Column("found_mode", String(16), nullable=False, default="", server_default=""),
     Column("found_label", String(255), nullable=False, default="", server_default=""),
     Column("found_category", String(100), nullable=False, default="", server_default=""),
+    # Stopped by an operator: whoever clicks is shown a page that says so.
+    Column("is_blocked", Boolean, nullable=False, default=False, server_default=false()),
+    # Of a web tag, which belongs to no delivery: how pages name it, and until when it counts.
+    Column("tag_id", String(128), unique=True),
+    Column("folder", String(100), nullable=False, default="", server_default=""),
+    Column("valid_until", UtcDateTime),
     UniqueConstraint("delivery_id", "part", "source_hash"),
     sqlite_autoincrement=True,
 )
@@ -277,6 +286,24 @@ tracking_server = Table(
     Column("id", String(1), primary_key=True),
     Column("internal_url", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # What it said of itself when it was registered; null: it was not reached yet.
+    Column("registered_at", UtcDateTime),
+    Column("build", String(50), nullable=False, default="", server_default=""),
+    Column("host", String(255), nullable=False, default="", server_default=""),
+    # Why it could not be registered or reached the last time; empty: it was.
+    Column("problem", Text, nullable=False, default="", server_default=""),
+)
+
+public_address = Table(
+    "public_address",
+    metadata,
+    Column("url", Text, primary_key=True),
+    Column("checked_at", UtcDateTime, nullable=False),
+    # Null: it never led to a tracking server of ours.
+    Column("verified_at", UtcDateTime),
+    # One letter or digit for each tracking server that answered.
+    Column("servers", String(64), nullable=False, default=""),
+    Column("problem", Text, nullable=False, default=""),
 )
 
 user_agent = Table(
@@ -319,6 +346,10 @@ delivery_indicator = Table(
     Column("total_recipient_click", Integer, nullable=False),
     Column("opt_out", Integer, nullable=False),
     Column("mirror_page", Integer, nullable=False),
+    Column("total_web_page", Integer, nullable=False, default=0, server_default="0"),
+    Column("transaction", Integer, nullable=False, default=0, server_default="0"),
+    Column("amount", Float, nullable=False, default=0.0, server_default="0"),
+    Column("article", BigInteger, nullable=False, default=0, server_default="0"),
     Column("computed_at", UtcDateTime, nullable=False),
     Column("lake_version", BigInteger, nullable=False),
 )

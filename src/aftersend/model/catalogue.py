@@ -12,6 +12,7 @@ One JSON file a delivery, named ``<delivery id>.json``::
 
 `to` spells a destination: a text stands for itself, a number n from 0 for value n of the token,
 percent-encoded, and -1 for the token's own text (mirror page, unsubscription). The open has none.
+``"blocked": true`` beside `to` stops a link: people see a page that says so.
 
 Invariants: http and https only; the first piece is text and holds scheme, host and the slash (or
 `?`, `#`, end) behind the host, so no value can ever change where people are sent.
@@ -62,6 +63,7 @@ class Destination:
     pieces: tuple[str | int, ...]
     type: UrlType = UrlType.EMAIL_CLICK
     label: str = ""
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,12 @@ def encode(catalogue: Catalogue) -> bytes:
         "expires": catalogue.expires_at and _time_text(catalogue.expires_at),
         "substitution": catalogue.substitution_url,
         "urls": {
-            str(url_id): {"type": int(url.type), "label": url.label, "to": list(url.pieces)}
+            str(url_id): {
+                "type": int(url.type),
+                "label": url.label,
+                "to": list(url.pieces),
+                **({"blocked": True} if url.is_blocked else {}),
+            }
             for url_id, url in sorted(catalogue.urls.items())
         },
     }
@@ -166,7 +173,9 @@ def _destination(key: str, document: Any) -> Destination:
         _check_pieces(key, pieces)
     elif pieces:
         raise InvalidCatalogue("the open leads nowhere")
-    return Destination(tuple(pieces), UrlType(code), label)
+    return Destination(
+        tuple(pieces), UrlType(code), label, is_blocked=document.get("blocked") is True
+    )
 
 
 def _check_pieces(key: str, pieces: list[Any]) -> None:

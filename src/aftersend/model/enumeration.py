@@ -27,6 +27,7 @@ __all__ = [
     "TrackingMode",
     "UrlType",
     "Verdict",
+    "WebTrackingMode",
     "WorkflowState",
 ]
 
@@ -83,6 +84,7 @@ class DeliveryKind(_Labelled):
     MAIN = 0, "Delivery"
     PROOF = 1, "Proof"
     TRACKING_TEST = 2, "Tracking test"
+    WEB_VISITS = 3, "Web visits"
 
 
 class DeliveryMode(_Labelled):
@@ -215,6 +217,34 @@ _MODE_LABELS: Final = {
     TrackingMode.OPT_OUT: "Opt-out",
     TrackingMode.MIRROR: "Mirror page",
 }
+
+
+class WebTrackingMode(StrEnum):
+    """Which web visits are kept, and whose they are (spec §4.6); the texts are ours.
+
+    Forced: the delivery that the tag names is theirs; last: that of the last click of the browser.
+    """
+
+    SESSION = "session"
+    PERMANENT_FORCED = "permanent-forced"
+    PERMANENT_LAST = "permanent-last"
+    ANONYMOUS_FORCED = "anonymous-forced"
+    ANONYMOUS_LAST = "anonymous-last"
+
+    @property
+    def is_permanent(self) -> bool:
+        """Tell whether a browser is enough that was identified before; so it is in anonymous."""
+        return self is not WebTrackingMode.SESSION
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Tell whether visits of browsers are kept that nobody has identified."""
+        return self in (WebTrackingMode.ANONYMOUS_FORCED, WebTrackingMode.ANONYMOUS_LAST)
+
+    @property
+    def is_last_delivery(self) -> bool:
+        """Tell whether the last click of the browser says which delivery a visit belongs to."""
+        return self in (WebTrackingMode.PERMANENT_LAST, WebTrackingMode.ANONYMOUS_LAST)
 
 
 class MirrorMode(StrEnum):

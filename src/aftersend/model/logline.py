@@ -6,11 +6,12 @@ Eleven fields, separated by one tab each, ended by one line feed; ASCII only::
      2  time         ``2026-01-02T03:04:05.000006``, UTC
      3  message id   lower-case hex, 0 = none
      4  delivery id  lower-case hex
-     5  url id       lower-case hex, 1 = open
-     6  flags        ``0``, or letters: u unverified, h HEAD, x expired
+     5  url id       lower-case hex, 1 = open, 0 = web tag, which field 9 names
+     6  flags        ``0``, or letters: u unverified, h HEAD, x expired, b link blocked; the
+                    workflow adds a where it found out whose web visit it is
      7  source id    UUID of the permanent cookie, or empty
      8  part         format letter, h t s a i l, or empty
-     9  parameters   of web tracking, ``name=value&name=value``, or empty
+     9  parameters   of web tracking, ``tagid=…&name=value``, percent-encoded, or empty
     10  user agent   or empty
     11  address      client address, or empty; ``,`` + printable may follow (forwarded-for chain)
 
@@ -30,6 +31,8 @@ from aftersend.errors import InvalidLine
 from aftersend.model.ids import ID_MAX, DeliveryId, LogId, MessageId, ServerId, UrlId
 
 __all__ = [
+    "ATTRIBUTED",
+    "BLOCKED",
     "EXPIRED",
     "HEAD",
     "LINE_BYTES_MAX",
@@ -49,6 +52,8 @@ PLAIN: Final = "0"
 UNVERIFIED: Final = "u"
 HEAD: Final = "h"
 EXPIRED: Final = "x"
+BLOCKED: Final = "b"
+ATTRIBUTED: Final = "a"
 LINE_BYTES_MAX: Final = 16_384
 
 PATTERN: Final = (
