@@ -15,7 +15,9 @@ from aftersend.spool import Limits
 if TYPE_CHECKING:
     from aftersend.settings import Settings
 
-__all__ = ["CollectorConfig", "configured"]
+__all__ = ["CollectorConfig", "configured", "server_ids_from"]
+
+_SERVERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _DOMAIN: Final = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _SERVER: Final = re.compile(r"[0-9A-Za-z]")
@@ -25,8 +27,10 @@ _SERVER: Final = re.compile(r"[0-9A-Za-z]")
 class CollectorConfig:
     """One tracking server; picklable.
 
-    `spool_directory` is this server's own folder. With `fsync_interval_ms` 0, an answer leaves only
-    when its line is on the disk; many wait for one sync together.
+    `spool_directory` is this server's own folder. `server_ids` are all that share its port, itself
+    first: whoever of them is asked speaks for all, and each notes how it fares in `run_directory`.
+    With `fsync_interval_ms` 0, an answer leaves only when its line is on the disk; many wait for
+    one sync together.
 
     Raises:
         InvalidSettings: a value could not work; the sentence names it.
@@ -59,6 +63,8 @@ class CollectorConfig:
     web_tracking_mode: WebTrackingMode = WebTrackingMode.SESSION
     is_visitor_tracked: bool = False
     parameters_length_max: int = 64
+    server_ids: tuple[ServerId, ...] = ()
+    run_directory: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
     fsync_interval_ms: int = 1000
     catalogues_in_memory: int = 100
@@ -66,8 +72,10 @@ class CollectorConfig:
 
     def __post_init__(self) -> None:
         """Refuse what would fail only when people click."""
-        if not _SERVER.fullmatch(self.server_id):
-            raise InvalidSettings(f"The server id {self.server_id!r} is not one letter or digit.")
+        _check_server(self.server_id)
+        if not self.server_ids:
+            object.__setattr__(self, "server_ids", (self.server_id,))
+        assert self.server_ids[0] == self.server_id, "a server names itself first"
         for domain in self.cookie_domains:
             if not _DOMAIN.fullmatch(domain):
                 raise InvalidSettings(f"The cookie domain {domain!r} is not a domain.")
@@ -81,6 +89,32 @@ class CollectorConfig:
                     f"The trusted proxy {proxy!r} is neither an address nor a network."
                 ) from error
 
+    def spool_of(self, server_id: ServerId) -> Path:
+        """Name the folder of a server that shares the port."""
+        assert server_id in self.server_ids, "only those beside us are known"
+        if server_id == self.server_id:
+            return self.spool_directory
+        return self.spool_directory.with_name(server_id)
+
+
+def server_ids_from(first: ServerId, count: int) -> tuple[ServerId, ...]:
+    """Name `count` servers from `first` on, in the order 0 to 9, A to Z, a to z.
+
+    >>> server_ids_from(ServerId("8"), 4)
+    ('8', '9', 'A', 'B')
+
+    Raises:
+        InvalidSettings: there are not so many letters and digits left, or it begins with neither.
+    """
+    _check_server(first)
+    found = _SERVERS[_SERVERS.index(first) :][:count]
+    if len(found) < count:
+        raise InvalidSettings(
+            f"From server id {first!r} on there are ids for {len(found)} workers, not for {count}:"
+            " begin with a smaller one."
+        )
+    return tuple(ServerId(each) for each in found)
+
 
 def configured(
     directory: Path,
@@ -88,8 +122,11 @@ def configured(
     *,
     server_id: str | None = None,
     port: int | None = None,
+    server_ids: tuple[ServerId, ...] = (),
 ) -> CollectorConfig:
     """Describe the tracking server of the instance in `directory`, or another one beside it.
+
+    `server_ids` are those that share its port, itself among them.
 
     It is made here and not where everything else is wired, because a tracking server starts
     without the control plane.
@@ -128,6 +165,8 @@ def configured(
         web_tracking_mode=WebTrackingMode(settings.web_tracking.mode),
         is_visitor_tracked=settings.web_tracking.is_visitor_tracked,
         parameters_length_max=settings.web_tracking.parameters_length_max,
+        server_ids=(server, *(each for each in server_ids if each != server)),
+        run_directory=var / "run",
         trusted_proxies=collector.trusted_proxies,
         fsync_interval_ms=collector.fsync_interval_ms,
         catalogues_in_memory=collector.catalogues_in_memory,
@@ -138,6 +177,11 @@ def configured(
             queue_lines_max=spool.queue_lines_max,
         ),
     )
+
+
+def _check_server(server_id: str) -> None:
+    if not _SERVER.fullmatch(server_id):
+        raise InvalidSettings(f"The server id {server_id!r} is not one letter or digit.")
 
 
 def _split(text: str) -> tuple[str, ...]:

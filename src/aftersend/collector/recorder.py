@@ -15,12 +15,13 @@ class Recorder:
 
     def __init__(self, writer: Writer, budget: Budget, metrics: Metrics) -> None:
         """Take an open spool."""
-        self._append, self._admits = writer.append, budget.admits
+        self._append = writer.append
+        self._admits = budget.admits if budget.is_limited else None
         self._metrics = metrics
 
     def record(self, at: datetime, address: str, hit: Fields) -> bool:
         """Hand a hit to the spool unless `address`, never stored here, has used up its budget."""
-        if not self._admits(address):
+        if self._admits is not None and not self._admits(address):
             self._metrics.unrecorded["budget"] += 1
             return False
         self._append(at, hit)
