@@ -6,18 +6,21 @@ PYTHON ?= python3
 TESTS ?=
 # What `make demo` is told, for example DEMO=--check.
 DEMO ?=
+# How long `make soak` runs, in seconds.
+SOAK ?= 600
 # What `make bench` runs, for example BENCH="click --seconds 5"; nothing means all.
 BENCH ?=
 
 bin := .venv/bin
 
-.PHONY: help setup assets demo test check lint types imports tidy bench reference screenshots
-.PHONY: clean
+.PHONY: help setup assets demo test soak check lint types imports tidy bench reference
+.PHONY: screenshots clean
 
 help:
 	@echo "make setup        install what is needed to run into this folder"
 	@echo "make demo         make a demo instance, start it, print its addresses and log-in"
 	@echo "make test         run all tests; TESTS=… for some"
+	@echo "make soak         ten minutes of steady load with kills; SOAK=… seconds"
 	@echo "make check        lint, format, types, import rules, house rules"
 	@echo "make bench        measure; prints a table and writes bench/results"
 	@echo "make assets       fetch the web assets again"
@@ -37,6 +40,10 @@ demo: setup
 test:
 	@$(PYTHON) tools/setup.py run tests
 	$(bin)/pytest -n 2 --dist worksteal $(TESTS)
+
+soak:
+	@$(PYTHON) tools/setup.py run tests
+	AFTERSEND_SOAK_SECONDS=$(SOAK) $(bin)/pytest -q tests/fault/test_soak.py
 
 check: lint types imports tidy
 
