@@ -121,7 +121,27 @@ class Instance:
         """Give both public bases as the preparation of messages takes them."""
         from aftersend.content import Addresses
 
-        return Addresses(redirect=self.redirect_url, app=self.app_url)
+        return Addresses(redirect=self.redirect_url, app=self.app_url, others=self._branded())
+
+    @property
+    def brands(self) -> "Mapping[str, Addresses]":
+        """Give the public bases of each brand, by name; what it does not name is as without it."""
+        usual = self.addresses
+        named = dict(zip(self.settings.brands, self._branded(), strict=True))
+        return {
+            name: replace(one, others=(replace(usual, others=()), *named.values()))
+            for name, one in named.items()
+        }
+
+    def _branded(self) -> "tuple[Addresses, ...]":
+        from aftersend.content import Addresses
+
+        return tuple(
+            Addresses(
+                redirect=brand.tracking_url or self.redirect_url, app=brand.app_url or self.app_url
+            )
+            for brand in self.settings.brands.values()
+        )
 
     @property
     def smtp_address(self) -> tuple[str, int]:
@@ -226,6 +246,7 @@ def post_office(opened: Instance) -> "PostOffice":
         clock=opened.clock,
         keys=opened.keys,
         addresses=opened.addresses,
+        brands=opened.brands,
         catalogue=opened.catalogue,
         sending=opened.var / "sending",
         password=settings.collector.password,

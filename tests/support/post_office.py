@@ -21,6 +21,7 @@ from aftersend.platform.clock import Clock
 
 __all__ = [
     "ADDRESSES",
+    "BRANDED",
     "EMAILS",
     "HTML",
     "KEYS",
@@ -42,6 +43,7 @@ EMAILS = Path(__file__).parent.parent / "data" / "emails"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 KEYS = KeyRing({1: bytes(range(32))})
 ADDRESSES = Addresses(redirect="https://t.example.com", app="https://app.example.com")
+BRANDED = Addresses("https://t.pier.example", "https://mail.pier.example", (ADDRESSES,))
 SENDER = "Harbour & Pine <news@shop.example>"
 HTML = (
     "<p>Hello <%= recipient.first_name %>, <a href='https://shop.example/lamps'>look</a>."
@@ -65,6 +67,7 @@ def make_office(directory: Path, database: Path, *, clock: Clock) -> PostOffice:
         catalogue=directory / "catalogue",
         sending=directory / "sending",
         password="a registration password",
+        brands={"pier": BRANDED},
         checks={"tracking-host": "off"},  # the sender and the tracking server are strangers here
     )
 

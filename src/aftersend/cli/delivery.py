@@ -45,6 +45,9 @@ ObjectOption = Annotated[
     ),
 ]
 LastingOption = Annotated[str | None, typer.Option(metavar="TIME", help="like 30d, 12h; 0: ever")]
+BrandOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="of [brands.NAME]; '': addresses of the instance")
+]
 FormulaOption = Annotated[str | None, typer.Option(metavar="TEXT", help="or @FILE; '': none")]
 
 
@@ -63,6 +66,7 @@ def create(
     ] = None,
     is_tracked: TrackingOption = None,
     is_open_tracked: OpensOption = None,
+    brand: BrandOption = None,
     variable: VariableOption = None,
     document: ObjectOption = None,
     instance: InstanceOption = None,
@@ -87,6 +91,7 @@ def create(
         properties=Properties(
             is_tracked=is_tracked,
             is_open_tracked=is_open_tracked,
+            brand=brand,
             variables=named("variable", variable, str),
             objects=named("object", document, read_object),
         ),
@@ -115,6 +120,7 @@ def set_(
     resource_validity: LastingOption = None,
     pixel: Annotated[PixelPlace | None, typer.Option()] = None,
     mirror: Annotated[MirrorMode | None, typer.Option()] = None,
+    brand: BrandOption = None,
     click_formula: FormulaOption = None,
     open_formula: FormulaOption = None,
     link_parameters: FormulaOption = None,
@@ -140,6 +146,7 @@ def set_(
         substitution_url=substitution_url,
         pixel=pixel,
         mirror_mode=mirror,
+        brand=brand,
         click_formula=text_or_file(click_formula),
         open_formula=text_or_file(open_formula),
         link_parameters=text_or_file(link_parameters),

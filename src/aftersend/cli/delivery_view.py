@@ -156,6 +156,7 @@ def _properties(delivery: "Delivery", texts: "Texts") -> dict[str, Any]:
         "substitution_url": delivery.substitution_url,
         "resources_s": delivery.resources_s,
         "pixel": delivery.pixel.value,
+        "brand": delivery.brand,
         "mirror_mode": delivery.mirror_mode.value,
         "click_formula": delivery.click_formula,
         "open_formula": delivery.open_formula,

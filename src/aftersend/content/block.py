@@ -98,11 +98,13 @@ def blocks(part: Part, addresses: Addresses) -> Mapping[str, Block]:
 
 def known_link(pieces: tuple[str | int, ...], addresses: Addresses) -> KnownLink | None:
     """Tell which of our own pages a destination leads to; None for all others."""
+    shared = [share_base(one) for one in addresses.every]
     match pieces:
-        case (base, slot, str(end)) if slot == TOKEN_SLOT and base == share_base(addresses):
+        case (str(base), slot, str(end)) if slot == TOKEN_SLOT and base in shared:
             return _SHARED.get(end)
         case (str(base), slot, *_) if slot == TOKEN_SLOT:
-            return _pages(addresses).get(base)
+            found = (_pages(one).get(base) for one in addresses.every)
+            return next((known for known in found if known is not None), None)
     return None
 
 

@@ -138,8 +138,11 @@ class Tracker:
     def _is_wanted(self, link: FoundLink) -> bool:
         """Tell whether a link is to be tracked: ours have a token already."""
         bases = (mirror_base, opt_out_base, preferences_base, share_base)
-        pages = (base(self._addresses) for base in bases)
-        ours = (f"{self._addresses.redirect}/r/", *pages)
+        every = self._addresses.every
+        ours = (
+            *(f"{one.redirect}/r/" for one in every),
+            *(base(one) for one in every for base in bases),
+        )
         return link.mode.is_tracked and not link.source.startswith(ours)
 
     def _compiled(

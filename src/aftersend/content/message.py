@@ -34,7 +34,8 @@ class Source:
 class Addresses:
     """The public bases of links: `redirect` of the tracking servers, `app` of /m/ and /u/.
 
-    A slash at the end makes no difference.
+    A slash at the end makes no difference. `others` are those of the other brands of the instance:
+    nothing is written with them, but links that begin so are ours, too.
 
     Raises:
         InvalidContent: one is not a plain http or https address.
@@ -42,6 +43,7 @@ class Addresses:
 
     redirect: str
     app: str
+    others: tuple["Addresses", ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("redirect", "app"):
@@ -52,6 +54,15 @@ class Addresses:
                     " https://t.example.com, without spaces, quotes, ? and #."
                 )
             object.__setattr__(self, name, url.rstrip("/"))
+
+    @property
+    def every(self) -> tuple["Addresses", ...]:
+        """Give these and the others."""
+        return (self, *self.others)
+
+    def is_ours(self, url: str) -> bool:
+        """Tell whether an address leads to our pages or tracking servers, whatever the brand."""
+        return any(url.startswith((f"{one.app}/", f"{one.redirect}/r/")) for one in self.every)
 
 
 @dataclass(frozen=True, slots=True)

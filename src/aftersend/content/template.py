@@ -241,7 +241,7 @@ def _is_ours(found: FoundLink, link: TrackedLink | None, addresses: Addresses) -
         found.type in _OURS
         or (link is not None and link.type in _OURS)
         or TOKEN_SLOT in pieces
-        or first.startswith((f"{addresses.app}/", f"{addresses.redirect}/r/"))
+        or addresses.is_ours(first)
     )
 
 

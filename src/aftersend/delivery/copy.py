@@ -32,6 +32,7 @@ _PROPERTIES: Final = (
     "resources_s",
     "substitution_url",
     "pixel",
+    "brand",
     "mirror_mode",
     "click_formula",
     "open_formula",

@@ -125,7 +125,8 @@ def refresh_urls(
         InvalidContent: the content cannot be prepared; the list stays as it is.
     """
     preparation = preparation_of(connection, office, delivery)
-    found = detect(source, addresses=office.addresses, preparation=preparation)
+    addresses = office.addresses_of(delivery)
+    found = detect(source, addresses=addresses, preparation=preparation)
     new = _chosen(
         found,
         {(url.part, url.source): url for url in urls.of_delivery(connection, delivery.id)},

@@ -127,7 +127,7 @@ def has_other_links(connection: Connection, office: PostOffice, delivery: Delive
     """
     found = detect(
         source_of(connection, delivery),
-        addresses=office.addresses,
+        addresses=office.addresses_of(delivery),
         preparation=preparation_of(connection, office, delivery),
     )
     listed = urls.of_delivery(connection, delivery.id)
@@ -155,7 +155,7 @@ def template_of(
     return compile_message(
         source_of(connection, delivery),
         delivery_id=delivery.id,
-        addresses=office.addresses,
+        addresses=office.addresses_of(delivery),
         tracked={
             (url.part, url.source): TrackedLink(url.id, url.type, url.label, url.category)
             for url in urls.of_delivery(connection, delivery.id)
@@ -175,7 +175,7 @@ def make_press(
         delivery,
         template,
         keys=office.keys,
-        app_url=office.addresses.app,
+        app_url=office.addresses_of(delivery).app,
         message_id_domain=office.message_id_domain,
         seeds=seeds.of_delivery(connection, delivery.id),
         stand_in=stand_in(connection, delivery),

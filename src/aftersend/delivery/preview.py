@@ -151,7 +151,8 @@ def advice(office: PostOffice, delivery_id: DeliveryId) -> Sequence[Check]:
         with office.database.read() as connection:
             delivery = deliveries.get(connection, delivery_id)
             preparation = preparation_of(connection, office, delivery)
-        lints = lint(source, addresses=office.addresses, preparation=preparation)
+        addresses = office.addresses_of(delivery)
+        lints = lint(source, addresses=addresses, preparation=preparation)
         found = [
             finding(ADVICE[each.kind], f"{PART_NAMES[each.part]} line {each.line}: {each.text}")
             for each in lints
@@ -261,7 +262,7 @@ def _compile(
     return compile_message(
         source,
         delivery_id=delivery.id,
-        addresses=office.addresses,
+        addresses=office.addresses_of(delivery),
         tracked={key: TrackedLink(number) for key, number in (numbered or {}).items()},
         is_tracked=numbered is not None,
         is_open_tracked=False,
@@ -360,7 +361,8 @@ def _draw(office: PostOffice, delivery_id: DeliveryId, addressee: Addressee) -> 
     with office.database.read() as connection:
         delivery = deliveries.get(connection, delivery_id)
         preparation = preparation_of(connection, office, delivery)
-        found = detect(source, addresses=office.addresses, preparation=preparation)
+        addresses = office.addresses_of(delivery)
+        found = detect(source, addresses=addresses, preparation=preparation)
         numbers = {(link.part, link.source): UrlId(count) for count, link in enumerate(found, 2)}
         template = _compile(connection, office, delivery, source, numbers)
         values = _values(connection, office, delivery, template, addressee)
@@ -369,7 +371,7 @@ def _draw(office: PostOffice, delivery_id: DeliveryId, addressee: Addressee) -> 
         values, message_id=addressee.id, keys=office.keys, at=office.clock.now()
     )
     rows = {number: (ids.get(key), key[1]) for key, number in numbers.items()}
-    return _Drawn(rendered, f"{office.addresses.redirect}/r/", rows, office.keys)
+    return _Drawn(rendered, f"{addresses.redirect}/r/", rows, office.keys)
 
 
 def _unfollowed(match: re.Match[str], *, is_loading: bool) -> str:

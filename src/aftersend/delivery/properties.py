@@ -19,7 +19,7 @@ from aftersend.content.formula import read_formula
 from aftersend.database import deliveries
 from aftersend.delivery import rules
 from aftersend.delivery.links import look_for_urls
-from aftersend.delivery.office import PostOffice
+from aftersend.delivery.office import PostOffice, unknown_brand
 from aftersend.delivery.prepare import preparation_of
 from aftersend.delivery.publish import Missed, amend
 from aftersend.delivery.resources import check_object
@@ -39,7 +39,8 @@ _SECONDS_MAX: Final = 100 * 365 * 86_400
 _ALWAYS_OPEN: Final = frozenset(("validity_s", "resources_s", "substitution_url"))
 _CONTENT: Final = frozenset(("html", "text", "variables", "objects"))
 _FORMULAS: Final = ("click_formula", "open_formula", "link_parameters")
-_EXPANDED: Final = _CONTENT | {"subject", "label"}
+# Links of our own pages begin with the addresses of the brand.
+_EXPANDED: Final = _CONTENT | {"subject", "label", "brand"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Properties:
     """What is to be changed of a delivery; None leaves it as it is.
 
     `validity_s` and `resources_s` count from the contact date, 0 is for ever. `variables` and
-    `objects` are added to those there are, by name. An empty part is not sent.
+    `objects` are added to those there are, by name. An empty part is not sent; an empty brand is
+    that of the instance.
     """
 
     label: str | None = None
@@ -61,6 +63,7 @@ class Properties:
     resources_s: int | None = None
     substitution_url: str | None = None
     pixel: PixelPlace | None = None
+    brand: str | None = None
     mirror_mode: MirrorMode | None = None
     click_formula: str | None = None
     open_formula: str | None = None
@@ -143,9 +146,12 @@ def apply(
     """Store properties that were checked.
 
     Raises:
-        InvalidInput: the message would be empty or too large, or a formula is not understood.
+        InvalidInput: the message would be empty or too large, there is no such brand, or a formula
+            is not understood.
     """
     chosen = _chosen(properties)
+    if properties.brand and properties.brand not in office.brands:
+        raise InvalidInput(unknown_brand(properties.brand, office.brands))
     for name in ("label", "sender", "subject", "substitution_url"):
         if name in chosen:
             chosen[name] = chosen[name].strip()

@@ -66,10 +66,11 @@ def shared_page(office: PostOffice, delivery_id: DeliveryId) -> str:
         Gone: its time is over.
         InvalidContent: the content cannot be prepared any more, or not for nobody.
     """
-    _, rendered = _rendered(office, delivery_id)
+    delivery, rendered = _rendered(office, delivery_id)
     assert rendered.html is not None, "it has HTML"
-    app, token = re.escape(office.addresses.app), nobodys_token(delivery_id, office.keys)
-    return re.sub(f"{app}/[mup]/{token}", lambda _: _address(office, delivery_id), rendered.html)
+    app = re.escape(office.addresses_of(delivery).app)
+    token = nobodys_token(delivery_id, office.keys)
+    return re.sub(f"{app}/[mup]/{token}", lambda _: _address(office, delivery), rendered.html)
 
 
 def sharing(office: PostOffice, delivery_id: DeliveryId) -> Sharing:
@@ -82,7 +83,7 @@ def sharing(office: PostOffice, delivery_id: DeliveryId) -> Sharing:
     """
     delivery, rendered = _rendered(office, delivery_id)
     subject = " ".join(rendered.subject.split())
-    return Sharing(_address(office, delivery_id), subject, delivery.sender)
+    return Sharing(_address(office, delivery), subject, delivery.sender)
 
 
 def network_address(office: PostOffice, delivery_id: DeliveryId, network: str) -> str:
@@ -95,8 +96,8 @@ def network_address(office: PostOffice, delivery_id: DeliveryId, network: str) -
     if network not in NETWORKS:
         raise NotFound("network", network)
     with office.database.read() as connection:
-        _shared(connection, office, delivery_id)
-    return NETWORKS[network] + quote(_address(office, delivery_id), safe="")
+        delivery = _shared(connection, office, delivery_id)
+    return NETWORKS[network] + quote(_address(office, delivery), safe="")
 
 
 def is_handed_out(connection: Connection, token: Token) -> bool:
@@ -148,5 +149,5 @@ def _rendered(office: PostOffice, delivery_id: DeliveryId) -> tuple[Delivery, Re
     return delivery, rendered
 
 
-def _address(office: PostOffice, delivery_id: DeliveryId) -> str:
-    return f"{office.addresses.app}/s/{nobodys_token(delivery_id, office.keys)}"
+def _address(office: PostOffice, delivery: Delivery) -> str:
+    return f"{office.addresses_of(delivery).app}/s/{nobodys_token(delivery.id, office.keys)}"

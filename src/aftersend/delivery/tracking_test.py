@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 
 import httpx
 
-from aftersend.content import Template
+from aftersend.content import Addresses, Template
 from aftersend.database import deliveries, messages, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.database.messages import Message
@@ -91,6 +91,7 @@ class _Walk:
     """A message on its way through our servers; `hits` counts what must show in the logs."""
 
     office: PostOffice
+    addresses: Addresses
     visitor: Visitor
     delivery: Delivery
     template: Template
@@ -122,7 +123,8 @@ def run_tracking_test(
     """
     address = seed_address(email)
     copy_id = _send(office, server, delivery_id, address)
-    addresses = office.addresses
+    with office.database.read() as connection:
+        addresses = office.addresses_of(deliveries.get(connection, copy_id))
     todo = {f"{addresses.redirect}/": _START_COLLECTOR, f"{addresses.app}/": _START_APP}
     with client or make_client() as asking:
         walk = _begin(office, copy_id, address, Visitor(asking, todo))
@@ -168,7 +170,9 @@ def _begin(office: PostOffice, copy_id: DeliveryId, address: str, visitor: Visit
     data = press.letter(addressee, at=message.event_at).data
     letter = message_from_bytes(data, policy=policy.default)
     assert isinstance(letter, EmailMessage), "the policy makes these"
-    return _Walk(office, visitor, delivery, template, links, message, letter)
+    return _Walk(
+        office, office.addresses_of(delivery), visitor, delivery, template, links, message, letter
+    )
 
 
 def _of_message(walk: _Walk) -> Iterator[Row]:
@@ -180,7 +184,7 @@ def _of_message(walk: _Walk) -> Iterator[Row]:
     reason = reason or walk.template.untracked_reason
     yield Row("Tracking", "", "on", reason or "on", not reason)
     header = str(walk.letter["List-Unsubscribe"] or "")
-    is_ours = f"<{walk.office.addresses.app}/u/" in header
+    is_ours = f"<{walk.addresses.app}/u/" in header
     yield Row("List-Unsubscribe", header, "an address of ours", header or "missing", is_ours)
 
 
@@ -204,7 +208,7 @@ def _of_links(walk: _Walk) -> Iterator[Row]:
 
 def _tokens(walk: _Walk) -> dict[str, Token]:
     """Read the tokens of the message in the order of their places, each once."""
-    pattern = re.compile(rf"{re.escape(walk.office.addresses.redirect)}/r/([a-z2-7]+)")
+    pattern = re.compile(rf"{re.escape(walk.addresses.redirect)}/r/([a-z2-7]+)")
     tokens: dict[str, Token] = {}
     for text in (match[1] for body in _bodies(walk) for match in pattern.finditer(body)):
         with suppress(InvalidToken):  # an author may write anything that looks like one
@@ -220,7 +224,7 @@ def _bodies(walk: _Walk) -> Iterator[str]:
 
 
 def _pixel(walk: _Walk, text: str) -> Row:
-    url = f"{walk.office.addresses.redirect}/r/{text}.gif"
+    url = f"{walk.addresses.redirect}/r/{text}.gif"
     answer = walk.visitor.get(url)
     is_ok = answer.status == 200 and answer.media_type.startswith("image/")
     walk.hits[UrlType.OPEN] += is_ok
@@ -230,7 +234,7 @@ def _pixel(walk: _Walk, text: str) -> Row:
 def _link(walk: _Walk, text: str, token: Token) -> Row:
     destination = walk.template.urls[token.url_id]
     expected = location(destination, token.values, text)
-    url = f"{walk.office.addresses.redirect}/r/{text}"
+    url = f"{walk.addresses.redirect}/r/{text}"
     answer = walk.visitor.get(url)
     walk.hits[destination.type] += answer.is_redirect
     got = _NO_CATALOGUE if answer.status == 404 else answer.words
@@ -248,7 +252,7 @@ def _unsent(link: TrackedUrl) -> Row:
 
 def _of_pages(walk: _Walk) -> Iterator[Row]:
     """Ask for the pages of ours that the message leads to."""
-    base = f"{walk.office.addresses.app}/"
+    base = f"{walk.addresses.app}/"
     for url in dict.fromkeys(_page_addresses(walk)):
         kind = url.removeprefix(base)[0]
         answer = walk.visitor.page(url, within=base)
@@ -259,7 +263,7 @@ def _of_pages(walk: _Walk) -> Iterator[Row]:
 
 
 def _page_addresses(walk: _Walk) -> Iterator[str]:
-    base = re.escape(walk.office.addresses.app)
+    base = re.escape(walk.addresses.app)
     pattern = re.compile(rf"{base}/[{''.join(_PAGES)}]/[a-z2-7]+")
     for text, token in _tokens(walk).items():
         destination = walk.template.urls.get(token.url_id)

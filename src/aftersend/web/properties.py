@@ -5,6 +5,7 @@ Source: spec §1.3, §3.4, §3.8, §3.11.
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from litestar import Request, get, post
 from litestar.params import FromQuery
@@ -107,6 +108,7 @@ def _fields(delivery: Delivery) -> dict[str, str]:
     fields = {name: getattr(delivery, name) for name in _TEXTS}
     fields |= {name: "yes" if getattr(delivery, name) else "" for name in _SWITCHES}
     fields |= {"pixel": delivery.pixel.value, "mirror_mode": delivery.mirror_mode.value}
+    fields["brand"] = delivery.brand
     for name in _DURATIONS:
         value, unit = split(getattr(delivery, name))
         fields |= {name: str(value), f"{name}_unit": unit}
@@ -117,7 +119,7 @@ def _read(delivery: Delivery, typed: Mapping[str, str]) -> tuple[dict[str, Any],
     """Give what was changed, and what is wrong with it by field."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for name in (*_DURATIONS, *_SWITCHES, *_TEXTS, "pixel", "mirror_mode"):
+    for name in (*_DURATIONS, *_SWITCHES, *_TEXTS, "pixel", "mirror_mode", "brand"):
         try:
             value = _value(name, typed)
             properties.check(Properties(**{name: value}))
@@ -154,6 +156,19 @@ def _member(kind: type[PixelPlace] | type[MirrorMode], text: str) -> PixelPlace 
         raise InvalidInput("Choose one of the list.") from error
 
 
+def _brands(services: Services, delivery: Delivery) -> list[tuple[str, str]]:
+    """List what the delivery may be sent as, with the host that its links lead to."""
+    office = services.office
+    named = {name: urlsplit(one.redirect).netloc for name, one in office.brands.items()}
+    if delivery.brand and delivery.brand not in named:
+        named[delivery.brand] = "not in the settings any more"
+    usual = urlsplit(office.addresses.redirect).netloc
+    return [
+        ("", f"Of the instance ({usual})"),
+        *((k, f"{k} ({host})") for k, host in named.items()),
+    ]
+
+
 def _draw(
     request: Request[Any, Any, Any],
     services: Services,
@@ -179,6 +194,7 @@ def _draw(
         is_editable=delivery.state in EDITABLE,
         is_expert=any(fields[name] or name in (problems or {}) for name in _FORMULAS),
         units=tuple(UNITS),
+        brands=_brands(services, delivery),
         places=[(place.value, text) for place, text in _PLACES.items()],
         mirrors=[(mode.value, mode.label) for mode in MirrorMode],
     )

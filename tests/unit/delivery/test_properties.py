@@ -31,6 +31,7 @@ EVERYTHING = Properties(
     resources_s=7200,
     substitution_url="https://shop.example/over",
     pixel=PixelPlace.TOP,
+    brand="pier",
     mirror_mode=MirrorMode.FORCE,
     click_formula="<%= trackingUrl %>?",
     open_formula="<%= trackingUrl %>!",

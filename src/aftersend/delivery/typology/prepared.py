@@ -64,7 +64,7 @@ class Prepared:
 
     def is_own(self, link: Link) -> bool:
         """Tell whether a link leads to our own pages."""
-        bases = (self.addresses.app, self.addresses.redirect)
+        bases = {base for one in self.addresses.every for base in (one.app, one.redirect)}
         return link.url.source.startswith(tuple(f"{base}/" for base in bases))
 
 
@@ -75,14 +75,15 @@ def gather(
     people = _people(connection, office, delivery, template)
     source = source_of(connection, delivery)
     preparation = preparation_of(connection, office, delivery)
-    found = detect(source, addresses=office.addresses, preparation=preparation)
+    addresses = office.addresses_of(delivery)
+    found = detect(source, addresses=addresses, preparation=preparation)
     return Prepared(
         delivery=delivery,
         source=source,
         template=template,
-        addresses=office.addresses,
+        addresses=addresses,
         links=_links(connection, delivery, found),
-        lints=lint(source, addresses=office.addresses, preparation=preparation),
+        lints=lint(source, addresses=addresses, preparation=preparation),
         fields=_filled(values for _, values in people) if people else None,
         renderings=tuple(_renderings(office, template, people)),
         seed_count=len(seeds.of_delivery(connection, delivery.id)),
