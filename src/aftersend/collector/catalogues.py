@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from aftersend.collector.page import PRIVATE_HEADERS
 from aftersend.errors import InvalidCatalogue
 from aftersend.model.catalogue import (
     CATALOGUE_BYTES_MAX,
@@ -17,6 +18,7 @@ from aftersend.model.catalogue import (
     file_name,
     location,
 )
+from aftersend.model.enumeration import UrlType
 from aftersend.model.ids import DeliveryId
 from aftersend.platform.clock import Clock
 from aftersend.platform.telemetry import logger
@@ -26,20 +28,28 @@ __all__ = ["Catalogues", "Known", "Link"]
 _CHECK_SECONDS: Final = 1.0
 
 
+Headers = tuple[tuple[str, str], ...]
+
+
 class Link(NamedTuple):
-    """Where a tracked URL leads; `location` is the whole answer where no value belongs in it."""
+    """Where a tracked URL leads, made ready for clicks.
+
+    `redirect` holds the headers of the answer where no value belongs in it; from `expires_at` on,
+    which an unsubscription has not, it is `substitute`, or our own page without one.
+    """
 
     destination: Destination
-    location: str | None
+    redirect: Headers | None
+    expires_at: datetime | None
+    substitute: Headers | None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A delivery's catalogue, made ready for clicks; `substitute` is the answer when expired."""
+    """A delivery's catalogue, made ready for clicks."""
 
     links: dict[int, Link]
     expires_at: datetime | None
-    substitute: str | None
 
 
 @dataclass(slots=True)
@@ -58,8 +68,11 @@ class Catalogues:
     kernel each time, and no memory.
     """
 
-    def __init__(self, directory: Path, *, clock: Clock, capacity: int) -> None:
-        """Begin with none in memory."""
+    def __init__(
+        self, directory: Path, *, clock: Clock, capacity: int, expiration_url: str | None = None
+    ) -> None:
+        """Begin with none in memory; `expiration_url` is where expired links lead to."""
+        self._expiration_url = expiration_url
         self._prefix = f"{directory}/"
         self._monotonic = clock.monotonic
         self._capacity = capacity
@@ -89,7 +102,7 @@ class Catalogues:
             return None
         signature = (status.st_mtime_ns, status.st_size, status.st_ino)
         if entry is None or entry.signature != signature:
-            known = _load(path, delivery_id)
+            known = _load(path, delivery_id, self._expiration_url)
             if known is None and entry is not None:
                 known = entry.known  # people still arrive by the last one that could be used
             entry = self._entries[delivery_id] = _Entry(known, signature, 0.0)
@@ -100,7 +113,7 @@ class Catalogues:
         return entry.known
 
 
-def _load(path: str, delivery_id: int) -> Known | None:
+def _load(path: str, delivery_id: int, expiration_url: str | None) -> Known | None:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - the path is text already
             catalogue = decode(file.read(CATALOGUE_BYTES_MAX + 1))
@@ -108,24 +121,37 @@ def _load(path: str, delivery_id: int) -> Known | None:
         reason = str(error)
     else:
         if catalogue.delivery_id == delivery_id:
-            return _made_ready(catalogue)
+            return _made_ready(catalogue, expiration_url)
         reason = f"It is that of delivery {catalogue.delivery_id}."
     logger("collector").error("a catalogue cannot be used", path=path, reason=reason)
     return None
 
 
-def _made_ready(catalogue: Catalogue) -> Known:
-    substitute = catalogue.substitution_url
+def _made_ready(catalogue: Catalogue, expiration_url: str | None) -> Known:
+    url = catalogue.substitution_url or expiration_url
+    substitute = None if url is None else _redirect(Destination((url,)))
     return Known(
         links={
-            int(url_id): Link(
-                url,
-                location(url, (), "")
-                if all(isinstance(piece, str) for piece in url.pieces)
-                else None,
-            )
-            for url_id, url in catalogue.urls.items()
+            int(url_id): _link(destination, catalogue.expires_at, substitute)
+            for url_id, destination in catalogue.urls.items()
         },
         expires_at=catalogue.expires_at,
-        substitute=None if substitute is None else location(Destination((substitute,)), (), ""),
     )
+
+
+def _link(
+    destination: Destination, expires_at: datetime | None, substitute: Headers | None
+) -> Link:
+    is_fixed = all(isinstance(piece, str) for piece in destination.pieces)
+    # Whoever wants no more mail may say so for ever.
+    is_lasting = destination.type is UrlType.OPT_OUT
+    return Link(
+        destination,
+        _redirect(destination) if is_fixed else None,
+        None if is_lasting else expires_at,
+        substitute,
+    )
+
+
+def _redirect(destination: Destination) -> Headers:
+    return (("location", location(destination, (), "")), *PRIVATE_HEADERS)

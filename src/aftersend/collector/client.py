@@ -1,10 +1,12 @@
 """Who is asking: the address and the program, bounded and fit for a log line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
-__all__ = ["USER_AGENT_LENGTH_MAX", "Proxies", "peer_of", "user_agent_of"]
+from aftersend.collector.config import CollectorConfig
+
+__all__ = ["USER_AGENT_LENGTH_MAX", "Proxies", "address_reader", "peer_of", "user_agent_of"]
 
 USER_AGENT_LENGTH_MAX: Final = 512
 _FORWARDED_HOPS_MAX: Final = 32
@@ -17,6 +19,16 @@ def peer_of(client: str) -> str:
     if address.startswith("["):
         address = address[1:-1].removeprefix("::ffff:").partition("%")[0]
     return address
+
+
+def address_reader(config: CollectorConfig) -> Callable[[Any, Any], str]:
+    """Choose once how the address of a client is found, given its request and the headers."""
+    if not config.trusted_proxies:
+        return lambda scope, _headers: peer_of(scope.client)
+    proxies = Proxies(config.trusted_proxies)
+    return lambda scope, headers: proxies.client_of(
+        peer_of(scope.client), ",".join(headers.get_all("x-forwarded-for"))
+    )
 
 
 def user_agent_of(headers: Any) -> str:

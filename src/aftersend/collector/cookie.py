@@ -1,38 +1,82 @@
 """Cookies of the tracking server (spec §4.4).
 
-``nlid`` lasts for the session and holds message and delivery of the last click in hex, joined by a
-bar; ``uuid230`` is permanent and holds a random UUID that tells one browser from another. Who
-carries ``acoptout=1`` gets neither, and is logged without a source.
+===============  =========  ====================================================================
+``nlid``         session    the token of the last click: who has it came from that message
+``uuid230``      permanent  a random UUID that tells one browser from another
+``nllastdelid``  permanent  delivery of the last click, in hex
+``acoptout``     permanent  1: this browser's user does not want to be recognised; 0: he does
+===============  =========  ====================================================================
+
+Who carries ``acoptout=1`` gets none of the others, and is logged without a source. ``id`` and
+``ID`` are understood as ``nlid``, ``uuid`` as ``uuid230``.
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from aftersend.collector.config import CollectorConfig
+from aftersend.model.enumeration import Part
+from aftersend.model.ids import ID_MAX, DeliveryId, MessageId, UrlId
+from aftersend.model.token import Token, encode
 from aftersend.platform.entropy import Entropy
 
-__all__ = ["Cookies", "is_refused", "source_of"]
+__all__ = [
+    "NO_COOKIES",
+    "Cookies",
+    "Headers",
+    "is_refused",
+    "last_delivery_of",
+    "session_of",
+    "source_of",
+]
 
-_SOURCE: Final = re.compile(
-    r"(?:^|;)\s*uuid230=([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\s*(?:;|$)"
-)
+Headers = tuple[tuple[str, str], ...]
+NO_COOKIES: Final[Headers] = ()
+
+_UUID: Final = r"([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\s*(?:;|$)"
+_SOURCE: Final = re.compile(r"(?:^|;)\s*uuid230=" + _UUID)
+_SOURCE_ALIAS: Final = re.compile(r"(?:^|;)\s*uuid=" + _UUID)
+_SIGNED: Final = r"([A-Za-z2-7]{22,200})\s*(?:;|$)"
+_SESSION: Final = re.compile(r"(?:^|;)\s*nlid=" + _SIGNED)
+_SESSION_ALIAS: Final = re.compile(r"(?:^|;)\s*(?:id|ID)=" + _SIGNED)
+_LAST_DELIVERY: Final = re.compile(r"(?:^|;)\s*nllastdelid=([0-9A-Fa-f]{1,16})\s*(?:;|$)")
 _REFUSAL: Final = re.compile(r"(?:^|;)\s*acoptout=1\s*(?:;|$)")
+_SESSION_LENGTH_MAX: Final = 200
 _SOURCES_AT_ONCE: Final = 256
+_HOSTS_MAX: Final = 64
 _SECONDS_A_DAY: Final = 86_400
 
 
+class _Ends:
+    """What follows the values of cookies, for the hosts of one domain."""
+
+    __slots__ = ("last", "permanent", "session")
+
+    def __init__(self, config: CollectorConfig, domain: str) -> None:
+        same_site = "None" if config.cookie_same_site == "none" else "Lax"
+        scope = f"; Path=/; HttpOnly; SameSite={same_site}"
+        if config.is_cookie_secure or same_site == "None":
+            scope += "; Secure"  # browsers drop SameSite=None without it
+        if domain:
+            scope += f"; Domain={domain}"
+        self.session = scope
+        self.permanent = f"; Max-Age={config.cookie_days * _SECONDS_A_DAY}{scope}"
+        self.last = f"; Max-Age={config.last_delivery_days * _SECONDS_A_DAY}{scope}"
+
+
 class Cookies:
-    """Spells the cookies of a click."""
+    """Reads and spells cookies; one thread calls it."""
 
     def __init__(self, config: CollectorConfig, entropy: Entropy) -> None:
         """Prepare what is the same for everybody."""
-        scope = "; Path=/; HttpOnly; SameSite=Lax"
-        if config.is_cookie_secure:
-            scope += "; Secure"
-        if config.cookie_domains:
-            scope += f"; Domain={config.cookie_domains[0]}"
-        self._session_end = scope
-        self._permanent_end = f"; Max-Age={config.cookie_days * _SECONDS_A_DAY}{scope}"
+        self._is_cookieless, self._keys = config.is_cookieless, config.keys
+        self._policy: Headers = (
+            (("p3p", f'CP="{config.p3p_policy}"'),) if config.p3p_policy.strip() else ()
+        )
+        self._here = _Ends(config, "")
+        self._domains = [
+            (domain.lower(), _Ends(config, domain)) for domain in config.cookie_domains
+        ]
         self._entropy = entropy
         self._sources: list[str] = []
 
@@ -42,20 +86,80 @@ class Cookies:
             self._sources = _sources(self._entropy)
         return self._sources.pop()
 
+    def source_of(self, headers: Any) -> str:
+        """Find the source that a request names and may be known by; empty when there is none."""
+        header = headers.get("cookie")
+        if not header or self._is_cookieless or is_refused(header):
+            return ""
+        return source_of(header)
+
     def of_click(
-        self, message_id: int, delivery_id: int, source_id: str
-    ) -> tuple[tuple[str, str], tuple[str, str]]:
-        """Spell the two cookies of a click as headers."""
-        return (
-            ("set-cookie", f"nlid={message_id:x}|{delivery_id:x}{self._session_end}"),
-            ("set-cookie", f"uuid230={source_id}{self._permanent_end}"),
+        self, headers: Any, token: tuple[Part, int, int, int, tuple[str, ...], bool], text: str
+    ) -> tuple[str, Headers]:
+        """Give the source of a click and the headers that set its cookies.
+
+        `text` is the token's own; without one, there is no session to remember.
+        """
+        source_id = ""
+        if header := headers.get("cookie"):
+            if is_refused(header):
+                return "", NO_COOKIES
+            source_id = source_of(header)
+        if self._is_cookieless:
+            return "", NO_COOKIES
+        source_id = source_id or self.new_source()
+        ends = self._ends_of(headers)
+        cookies: Headers = (
+            ("set-cookie", f"uuid230={source_id}{ends.permanent}"),
+            ("set-cookie", f"nllastdelid={token[1]:x}{ends.last}"),
         )
+        if text:
+            if len(text) > _SESSION_LENGTH_MAX:
+                text = self._shortened(token)
+            cookies = (("set-cookie", f"nlid={text}{ends.session}"), *cookies)
+        return source_id, cookies + self._policy
+
+    def of_visit(self, headers: Any, source_id: str) -> Headers:
+        """Spell the headers that make a browser known by `source_id`."""
+        end = self._ends_of(headers).permanent
+        return (("set-cookie", f"uuid230={source_id}{end}"), *self._policy)
+
+    def _ends_of(self, headers: Any) -> _Ends:
+        """Choose the first domain that the host asked for belongs to; none: that host alone."""
+        if not self._domains:
+            return self._here
+        host = (headers.get("host") or "").lower().rpartition(":")
+        name = host[0] if host[2].isdigit() else "".join(host)
+        for domain, ends in self._domains:
+            plain = domain.removeprefix(".")
+            if name == plain or name.endswith(f".{plain}"):
+                return ends
+        return self._here
+
+    def _shortened(self, token: tuple[Part, int, int, int, tuple[str, ...], bool]) -> str:
+        """Spell a token of the same ids without its values: cookies come with every request."""
+        part, delivery_id, message_id, url_id, _, _ = token
+        ids = DeliveryId(delivery_id), MessageId(message_id), UrlId(url_id)
+        return encode(Token(part, *ids), keys=self._keys)
 
 
 def source_of(header: str) -> str:
     """Find the UUID that a browser sends, in lower case; empty when there is no valid one."""
-    match = _SOURCE.search(header)
+    match = _SOURCE.search(header) or _SOURCE_ALIAS.search(header)
     return "" if match is None else match[1].lower()
+
+
+def session_of(header: str) -> str:
+    """Find the token of the last click in this session, unverified; empty when there is none."""
+    match = _SESSION.search(header) or _SESSION_ALIAS.search(header)
+    return "" if match is None else match[1]
+
+
+def last_delivery_of(header: str) -> int:
+    """Find the delivery of the last click, in whichever session; 0 when there is none."""
+    match = _LAST_DELIVERY.search(header)
+    number = 0 if match is None else int(match[1], 16)
+    return number if number <= ID_MAX else 0
 
 
 def is_refused(header: str) -> bool:

@@ -4,6 +4,7 @@ from base64 import b64decode
 from typing import Final
 
 __all__ = [
+    "BLOCKED",
     "GONE",
     "IMAGE_HEADERS",
     "JSON_HEADERS",
@@ -57,5 +58,6 @@ def _page(title: str, text: str) -> bytes:
 
 NOT_FOUND: Final = _page("Not found", "The requested address was not found.")
 GONE: Final = _page("No longer available", "This link has expired.")
+BLOCKED: Final = _page("No longer available", "This link was stopped by its sender.")
 NOT_ALLOWED: Final = _page("Not possible", "This address can only be opened.")
 UNAVAILABLE: Final = _page("Not available", "This address cannot be opened at the moment.")

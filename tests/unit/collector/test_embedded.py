@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aftersend.collector.app import Collector
 from aftersend.collector.embedded import running
+from aftersend.collector.hit import Hits
 from aftersend.errors import Busy
 from aftersend.platform.clock import ManualClock
 from tests.support.tracking_server import (
@@ -84,7 +84,7 @@ def test_a_bug_is_told_at_the_end_of_the_block(
     def break_down(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Collector, "_hit", break_down)
+    monkeypatch.setattr(Hits, "answer", break_down)
     answers: list[httpx.Response] = []
     with pytest.raises(ZeroDivisionError):
         _ask(tmp_path, answers)

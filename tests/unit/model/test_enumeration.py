@@ -5,7 +5,14 @@ from enum import IntEnum
 import pytest
 
 from aftersend.model import enumeration
-from aftersend.model.enumeration import MirrorMode, Part, PixelPlace, TrackingMode, Verdict
+from aftersend.model.enumeration import (
+    MirrorMode,
+    Part,
+    PixelPlace,
+    TrackingMode,
+    Verdict,
+    WebTrackingMode,
+)
 
 CODES: dict[str, dict[str, int]] = {
     "UrlType": {
@@ -17,7 +24,7 @@ CODES: dict[str, dict[str, int]] = {
         "PAUSE_REQUESTED": 71, "PAUSE_IN_PROGRESS": 72, "PAUSED": 75, "STOPPED": 85,
         "FINISHED": 95, "DELETED": 100,
     },
-    "DeliveryKind": {"MAIN": 0, "PROOF": 1, "TRACKING_TEST": 2},
+    "DeliveryKind": {"MAIN": 0, "PROOF": 1, "TRACKING_TEST": 2, "WEB_VISITS": 3},
     "DeliveryMode": {"MASS_DELIVERY": 1, "MID_SOURCING": 4},
     "MessageStatus": {
         "NOT_APPLICABLE": -1, "IGNORED": 0, "SENT": 1, "FAILED": 2, "TAKEN_INTO_ACCOUNT": 3,
@@ -100,3 +107,19 @@ def test_parts_keep_their_letters_and_codes() -> None:
 def test_verdicts_keep_their_texts() -> None:
     """Reports, the API and pages name verdicts by these words."""
     assert [verdict.value for verdict in Verdict] == ["human", "suspect", "machine", "repeat"]
+
+
+def test_modes_of_web_tracking_are_nested() -> None:
+    """Anonymous keeps what permanent keeps, and that what session keeps (spec §4.6)."""
+    flags = {
+        mode.value: (mode.is_permanent, mode.is_anonymous, mode.is_last_delivery)
+        for mode in WebTrackingMode
+    }
+
+    assert flags == {
+        "session": (False, False, False),
+        "permanent-forced": (True, False, False),
+        "permanent-last": (True, False, True),
+        "anonymous-forced": (True, True, False),
+        "anonymous-last": (True, True, True),
+    }

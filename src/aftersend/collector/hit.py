@@ -1,0 +1,242 @@
+"""The way of a hit: token, catalogue, line, answer.
+
+All of it happens in one go in the thread that read the request, and most hits are clicks: what an
+answer does not need is not made, what is the same for all is made once.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from aftersend.collector import legacy
+from aftersend.collector.catalogues import Catalogues, Known, Link
+from aftersend.collector.client import address_reader, user_agent_of
+from aftersend.collector.config import CollectorConfig
+from aftersend.collector.cookie import NO_COOKIES, Cookies
+from aftersend.collector.flusher import Flusher
+from aftersend.collector.metrics import Metrics
+from aftersend.collector.page import (
+    BLOCKED as BLOCKED_PAGE,
+)
+from aftersend.collector.page import (
+    GONE,
+    IMAGE_HEADERS,
+    NOT_FOUND,
+    PAGE_HEADERS,
+    PIXEL,
+    PRIVATE_HEADERS,
+)
+from aftersend.collector.recorder import Recorder
+from aftersend.model.catalogue import location
+from aftersend.model.enumeration import Part
+from aftersend.model.ids import OPEN_URL_ID
+from aftersend.model.logline import BLOCKED, EXPIRED, HEAD, PLAIN, UNVERIFIED
+from aftersend.model.token import unpack
+from aftersend.platform.clock import Clock
+from aftersend.platform.telemetry import logger
+
+__all__ = ["Hits", "mended"]
+
+_IMAGES: Final = (".gif", ".png")
+# What mail programs and gateways glue to the end of an address, or do to its letters.
+_MENDABLE: Final = re.compile(
+    r"/r/([A-Z2-7]{22,8192}+)(\.gif|\.png)?(?:[=&;,.)>\]\"/].*)?", re.IGNORECASE | re.DOTALL
+)
+_EMPTY: Final = (("content-length", "0"),)
+_MISSING_MAX: Final = 100
+
+_Token = tuple[Part, int, int, int, tuple[str, ...], bool]
+
+
+class Hits:
+    """Answers clicks and opens; see the table of this package. One thread calls it."""
+
+    def __init__(
+        self,
+        config: CollectorConfig,
+        *,
+        clock: Clock,
+        catalogues: Catalogues,
+        cookies: Cookies,
+        recorder: Recorder,
+        metrics: Metrics,
+        flusher: Flusher | None = None,
+        may_defer: bool = False,
+    ) -> None:
+        """Take an open recorder; with a flusher, answers wait until their lines are on the disk."""
+        self._keys, self._now = config.keys, clock.now
+        self._catalogue_of, self._cookies = catalogues.get, cookies
+        self._record, self._requests = recorder.record, metrics.requests
+        self._flusher, self._may_defer = flusher, may_defer
+        self._address_of = address_reader(config)
+        self._is_address_stored = config.is_address_stored
+        self._accepts_unsigned = config.accepts_unsigned
+        self._missing: set[tuple[int, int]] = set()
+
+    def answer(self, scope: Any, proto: Any, path: str, method: str) -> bool:
+        """Answer a click or an open; False when it is ours, but what it names is not here.
+
+        Raises:
+            InvalidToken: the path holds no token.
+        """
+        is_image = path.endswith(_IMAGES)
+        text = path[3:-4] if is_image else path[3:]
+        token = unpack(text, keys=self._keys)
+        known = self._catalogue_of(token[1])
+        if is_image or token[3] == OPEN_URL_ID:
+            if known is None and not token[5]:
+                self._miss(proto, token, "open")
+            else:
+                # Neither a click's token with the ending of an image nor the reverse is of ours.
+                is_verified = token[5] and is_image and token[3] == OPEN_URL_ID
+                self._open(scope, proto, method, token, is_verified, known, "open")
+            return True
+        link = None if known is None else known.links.get(token[3])
+        if link is not None:
+            self._click(scope, proto, method, token, text, link, "click")
+        elif self._may_defer and token[5]:
+            return False
+        else:
+            self._miss(proto, token, "click")
+        return True
+
+    def answer_legacy(self, scope: Any, proto: Any, method: str) -> bool:
+        """Answer a link of the older shape; False when the query holds none."""
+        token = legacy.unpack(scope.query_string, is_verified=self._accepts_unsigned)
+        if token is None:
+            return False
+        known = self._catalogue_of(token[1])
+        if known is None:
+            self._miss(proto, token, "legacy")
+        elif token[3] == OPEN_URL_ID:
+            self._open(scope, proto, method, token, token[5], known, "legacy")
+        elif (link := known.links.get(token[3])) is None:
+            self._miss(proto, token, "legacy")
+        else:
+            self._click(scope, proto, method, token, "", link, "legacy")
+        return True
+
+    def _click(
+        self,
+        scope: Any,
+        proto: Any,
+        method: str,
+        token: _Token,
+        text: str,
+        link: Link,
+        kind: str,
+    ) -> None:
+        """Log a click and send its person where the link leads."""
+        part, delivery_id, message_id, url_id, values, is_verified = token
+        destination, redirect, expires_at, substitute = link
+        headers, now = scope.headers, self._now()
+        is_expired = expires_at is not None and expires_at <= now
+        is_blocked = destination.is_blocked
+        flags = PLAIN
+        if is_verified and not is_expired and not is_blocked:
+            source_id, cookies = self._cookies.of_click(headers, token, text)
+            if method == "HEAD":
+                flags = HEAD
+        else:
+            source_id, cookies = self._cookies.source_of(headers), NO_COOKIES
+            flags = _flags(method, is_verified, is_expired, is_blocked)
+        address = self._address_of(scope, headers)
+        stored = address if self._is_address_stored else ""
+        agent = user_agent_of(headers)
+        hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
+        self._record(now, address, hit)
+        if self._flusher is not None:
+            proto = _AfterSync(proto, self._flusher)
+        if is_blocked:
+            proto.response_bytes(410, PAGE_HEADERS, BLOCKED_PAGE)
+            self._requests[kind, "blocked"] += 1
+            return
+        if is_expired:
+            self._requests[kind, "expired"] += 1
+            if substitute is None:
+                proto.response_bytes(410, PAGE_HEADERS, GONE)
+                return
+            redirect = substitute
+        else:
+            self._requests[kind, "redirect"] += 1
+        if redirect is None:
+            target = location(destination, values if is_verified else (), text)
+            redirect = (("location", target), *PRIVATE_HEADERS)
+        answer = redirect + cookies
+        if method == "HEAD":
+            answer += _EMPTY  # the server below tells it only with GET
+        proto.response_empty(302, answer)
+
+    def _open(
+        self,
+        scope: Any,
+        proto: Any,
+        method: str,
+        token: _Token,
+        is_verified: bool,
+        known: Known | None,
+        kind: str,
+    ) -> None:
+        """Log an open and answer with the pixel."""
+        part, delivery_id, message_id, url_id, _, _ = token
+        headers, now = scope.headers, self._now()
+        is_expired = known is not None and known.expires_at is not None and known.expires_at <= now
+        flags = PLAIN
+        if not is_verified or is_expired or method == "HEAD":
+            flags = _flags(method, is_verified, is_expired, False)
+        source_id = self._cookies.source_of(headers)
+        address = self._address_of(scope, headers)
+        stored = address if self._is_address_stored else ""
+        agent = user_agent_of(headers)
+        hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
+        self._record(now, address, hit)
+        if self._flusher is not None:
+            proto = _AfterSync(proto, self._flusher)
+        proto.response_bytes(200, IMAGE_HEADERS, PIXEL)
+        self._requests[kind, "pixel"] += 1
+
+    def _miss(self, proto: Any, token: _Token, kind: str) -> None:
+        """Answer a hit that leads nowhere; tell when it was one of ours, once for each link."""
+        proto.response_bytes(404, PAGE_HEADERS, NOT_FOUND)
+        self._requests[kind, "not_found"] += 1
+        _, delivery_id, _, url_id, _, is_verified = token
+        if is_verified and (delivery_id, url_id) not in self._missing:
+            if len(self._missing) >= _MISSING_MAX:
+                self._missing.clear()
+            self._missing.add((delivery_id, url_id))
+            logger("collector").error(
+                "a link of ours has no catalogue", delivery=delivery_id, url=url_id
+            )
+
+
+def mended(path: str) -> str | None:
+    """Take off what mail programs glue to an address of ours; None when that is no help."""
+    match = _MENDABLE.fullmatch(path)
+    if match is None:
+        return None
+    plain = f"/r/{match[1]}{(match[2] or '').lower()}"
+    return None if plain == path else plain
+
+
+def _flags(method: str, is_verified: bool, is_expired: bool, is_blocked: bool) -> str:
+    return (
+        ("" if is_verified else UNVERIFIED)
+        + (HEAD if method == "HEAD" else "")
+        + (EXPIRED if is_expired else "")
+        + (BLOCKED if is_blocked else "")
+    ) or PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class _AfterSync:
+    """Answers once the line is on the disk."""
+
+    proto: Any
+    flusher: Flusher
+
+    def response_empty(self, *arguments: Any) -> None:
+        self.flusher.after_sync(partial(self.proto.response_empty, *arguments))
+
+    def response_bytes(self, *arguments: Any) -> None:
+        self.flusher.after_sync(partial(self.proto.response_bytes, *arguments))
