@@ -1,8 +1,35 @@
 """What a tracking server counts while it works; told by ``/metrics`` and ``/health``."""
 
-from collections import Counter
+from collections import Counter, deque
+from typing import Final
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "SyncTimes"]
+
+_RECENT_SECONDS: Final = 60
+
+
+class SyncTimes:
+    """How long bringing lines onto the disk took: how often, in all, and lately at most."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.count = 0
+        self.seconds = 0.0
+        self._slowest: deque[tuple[int, float]] = deque(maxlen=_RECENT_SECONDS)
+
+    def add(self, seconds: float, *, now: float) -> None:
+        """Note a sync that ended at `now` of a monotonic clock."""
+        self.count += 1
+        self.seconds += seconds
+        second = int(now)
+        if self._slowest and self._slowest[-1][0] == second:
+            seconds = max(seconds, self._slowest.pop()[1])
+        self._slowest.append((second, seconds))
+
+    def slowest(self, *, now: float) -> float:
+        """Tell how long the slowest of the last minute took; 0 when there was none."""
+        since = now - _RECENT_SECONDS
+        return max((each for second, each in list(self._slowest) if second > since), default=0.0)
 
 
 class Metrics:
@@ -15,3 +42,4 @@ class Metrics:
         """Begin at nothing."""
         self.requests: Counter[tuple[str, str]] = Counter()
         self.unrecorded: Counter[str] = Counter()
+        self.syncs = SyncTimes()

@@ -1,14 +1,14 @@
 """Files that survive a power cut.
 
 A new name in a folder is durable only once the folder itself is synced; every function here that
-makes or renames a file does so.
+makes or renames a file does so, but `replace`, for what nobody misses after one.
 """
 
 import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["make_directory", "sync", "sync_directory", "write_atomic"]
+__all__ = ["make_directory", "replace", "sync", "sync_directory", "write_atomic"]
 
 
 def sync(descriptor: int) -> None:
@@ -64,3 +64,16 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Replace the file `path`, of which we are the only writer, without waiting for the disk.
+
+    Readers see the old or the new, whole; a power cut may take both.
+
+    Raises:
+        OSError: the folder is missing or not writable, or the disk is full; the old file stands.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(data)
+    temporary.replace(path)
