@@ -39,7 +39,7 @@ from aftersend.spool.acknowledge import (
     remove_acknowledged,
     remove_expired,
 )
-from aftersend.spool.reader import Chunk, read
+from aftersend.spool.reader import Chunk, Stretch, pieces, read, stretches
 from aftersend.spool.segment import Extent, extent
 from aftersend.spool.writer import Hit, Limits, State, Writer
 
@@ -49,11 +49,14 @@ __all__ = [
     "Hit",
     "Limits",
     "State",
+    "Stretch",
     "Writer",
     "acknowledge",
     "acknowledged",
     "extent",
+    "pieces",
     "read",
     "remove_acknowledged",
     "remove_expired",
+    "stretches",
 ]

@@ -5,7 +5,11 @@ lines, and their numbers prove that nothing is damaged at the edges. Where the p
 whole segment is gone through line by line.
 """
 
+import errno
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,9 +28,10 @@ from aftersend.spool.segment import (
     read_range,
 )
 
-__all__ = ["Chunk", "read"]
+__all__ = ["Chunk", "Stretch", "pieces", "read", "stretches"]
 
 _PROBE_BYTES: Final = 4096
+_COUNTED_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,20 @@ class Chunk:
     data: bytes
     segment: str
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Where bytes that a reader lacks stand: `size` of them from byte `offset` of `segment` on.
+
+    They are what `read` would hand on of that segment, call by call; `last` is its `Chunk.last`
+    then.
+    """
+
+    segment: str
+    offset: int
+    size: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +106,63 @@ def read(directory: Path, *, after: int, lines_max: int, bytes_max: int) -> Chun
         chunk = _read_segment(segment, beyond, wanted)
         if chunk is not None:
             return chunk
+    _check_position(directory, after)
+    return None
+
+
+def stretches(directory: Path, *, after: int, count_max: int) -> list[Stretch]:
+    """Tell where the lines stand that follow number `after`; none when there are none yet.
+
+    It reads little more than the edges, but for what `read` too has to go through line by line.
+    Everything told is on the disk.
+
+    Limits: at most `count_max` segments; ask on with `after` = the last `Stretch.last`.
+
+    Raises:
+        Corruption: line `after` was never written here, so the folder was replaced by another.
+        OSError: the disk cannot be read or synced.
+    """
+    assert count_max >= 1, "a reader wants at least one segment"
+    segments = listing(directory)
+    following = segments[1:]
+    found: list[Stretch] = []
+    for index, segment in enumerate(segments):
+        beyond = following[index].first if index < len(following) else None
+        if beyond is not None and beyond <= after + 1:
+            continue
+        with _opened(segment, beyond) as opened:
+            place = None if opened is None else _place(opened, after)
+        if place is not None:
+            start, end, last = place
+            found.append(Stretch(segment.path.name, start, end - start, last))
+        if len(found) == count_max:
+            break
+    if not found:
+        _check_position(directory, after)
+    return found
+
+
+def pieces(directory: Path, stretch: Stretch, *, bytes_max: int) -> Iterator[bytes]:
+    """Read the bytes of a stretch, at most `bytes_max` at a time.
+
+    Raises:
+        OSError: the segment was removed meanwhile, or the disk cannot be read.
+    """
+    at, end = stretch.offset, stretch.offset + stretch.size
+    descriptor = os.open(directory / stretch.segment, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while at < end:
+            piece = read_range(descriptor, at, min(end, at + bytes_max))
+            if not piece:
+                raise OSError(errno.EIO, "A segment has become shorter", stretch.segment)
+            yield piece
+            at += len(piece)
+    finally:
+        os.close(descriptor)
+
+
+def _check_position(directory: Path, after: int) -> None:
+    """Raise where a reader has more than was ever written here."""
     last = extent(directory).last
     if after > last:
         remedy = path_of(directory, after + 1).name
@@ -95,30 +171,65 @@ def read(directory: Path, *, after: int, lines_max: int, bytes_max: int) -> Chun
             f"line {after} was read from here, but the last line is {last}; the folder was emptied"
             f" or replaced. Stop the tracking server, make an empty file {remedy}, and start again",
         )
-    return None
 
 
-def _read_segment(segment: Segment, beyond: int | None, wanted: _Wanted) -> Chunk | None:
+@contextmanager
+def _opened(segment: Segment, beyond: int | None) -> Iterator[_Open | None]:
+    """Open a segment and sync it; None where there is nothing in it."""
     try:
         descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None  # every reader had it, so it was removed meanwhile
+        yield None  # every reader had it, so it was removed meanwhile
+        return
     try:
         size = os.fstat(descriptor).st_size  # what is written from here on may not be synced
         if size == 0:
-            return None
+            yield None
+            return
         files.sync(descriptor)
         files.sync_directory(segment.path.parent)
         end = _whole_end(descriptor, size)
         last = None if beyond is None else beyond - 1
-        opened = _Open(descriptor, segment.first, end, last)
-        found = _quick(opened, wanted) or _thorough(opened, wanted)
+        yield _Open(descriptor, segment.first, end, last)
     finally:
         os.close(descriptor)
+
+
+def _read_segment(segment: Segment, beyond: int | None, wanted: _Wanted) -> Chunk | None:
+    with _opened(segment, beyond) as opened:
+        found = opened and (_quick(opened, wanted) or _thorough(opened, wanted))
     if found is None:
         return None
     start, last, data = found
     return Chunk(max(wanted.after + 1, segment.first), last, data, segment.path.name, start)
+
+
+def _place(opened: _Open, after: int) -> tuple[int, int, int] | None:
+    """Find start, end and last number of what follows a number, without reading it if possible."""
+    first = max(after + 1, opened.first)
+    start = _bisect(opened, first)
+    if start is not None and opened.last is not None:
+        return start, opened.end, opened.last
+    if start is not None and (last := _proven_last(opened, first, start)) is not None:
+        return start, opened.end, last
+    found = _thorough(opened, _Wanted(after, sys.maxsize, sys.maxsize))
+    if found is None:
+        return None
+    start, last, data = found
+    return start, start + len(data), last
+
+
+def _proven_last(opened: _Open, first: int, start: int) -> int | None:
+    """Tell the number of the last line, if there are as many lines before it as there must be."""
+    at = max(start, opened.end - _PROBE_BYTES)
+    line = line_before(os.pread(opened.descriptor, opened.end - at, at), at, opened.end)
+    if line is None:
+        return None
+    count = sum(
+        read_range(opened.descriptor, at, min(opened.end, at + _COUNTED_BYTES)).count(b"\n")
+        for at in range(start, opened.end, _COUNTED_BYTES)
+    )
+    return line.number if line.number == first + count - 1 else None
 
 
 def _whole_end(descriptor: int, size: int) -> int:
