@@ -24,6 +24,7 @@ __all__ = [
     "NO_COOKIES",
     "Cookies",
     "Headers",
+    "choice_of",
     "is_refused",
     "last_delivery_of",
     "session_of",
@@ -40,6 +41,8 @@ _SIGNED: Final = r"([A-Za-z2-7]{22,200})\s*(?:;|$)"
 _SESSION: Final = re.compile(r"(?:^|;)\s*nlid=" + _SIGNED)
 _SESSION_ALIAS: Final = re.compile(r"(?:^|;)\s*(?:id|ID)=" + _SIGNED)
 _LAST_DELIVERY: Final = re.compile(r"(?:^|;)\s*nllastdelid=([0-9A-Fa-f]{1,16})\s*(?:;|$)")
+_PERMISSION: Final = re.compile(r"(?:^|;)\s*acoptout=0\s*(?:;|$)")
+_KNOWING: Final = ("nlid", "uuid230", "nllastdelid")
 _REFUSAL: Final = re.compile(r"(?:^|;)\s*acoptout=1\s*(?:;|$)")
 _SESSION_LENGTH_MAX: Final = 200
 _SOURCES_AT_ONCE: Final = 256
@@ -50,7 +53,7 @@ _SECONDS_A_DAY: Final = 86_400
 class _Ends:
     """What follows the values of cookies, for the hosts of one domain."""
 
-    __slots__ = ("last", "permanent", "session")
+    __slots__ = ("choice", "gone", "last", "permanent", "session")
 
     def __init__(self, config: CollectorConfig, domain: str) -> None:
         same_site = "None" if config.cookie_same_site == "none" else "Lax"
@@ -59,9 +62,12 @@ class _Ends:
             scope += "; Secure"  # browsers drop SameSite=None without it
         if domain:
             scope += f"; Domain={domain}"
-        self.session = scope
+        self.session, self.gone = scope, f"; Max-Age=0{scope}"
         self.permanent = f"; Max-Age={config.cookie_days * _SECONDS_A_DAY}{scope}"
         self.last = f"; Max-Age={config.last_delivery_days * _SECONDS_A_DAY}{scope}"
+        # Scripts of consent banners read the choice, and nothing else.
+        readable = scope.replace("; HttpOnly", "")
+        self.choice = f"; Max-Age={config.consent_days * _SECONDS_A_DAY}{readable}"
 
 
 class Cookies:
@@ -124,6 +130,16 @@ class Cookies:
         end = self._ends_of(headers).permanent
         return (("set-cookie", f"uuid230={source_id}{end}"), *self._policy)
 
+    def of_choice(self, headers: Any, is_allowed: bool) -> Headers:
+        """Spell the headers that keep whether a browser may be recognised, and undo that it is."""
+        ends = self._ends_of(headers)
+        choice = ("set-cookie", f"acoptout={0 if is_allowed else 1}{ends.choice}")
+        if is_allowed:
+            return (choice, *self._policy)
+        gone = dict.fromkeys((ends.gone, self._here.gone))  # also from before there was a domain
+        undone = (("set-cookie", f"{name}={end}") for end in gone for name in _KNOWING)
+        return (choice, *undone, *self._policy)
+
     def _ends_of(self, headers: Any) -> _Ends:
         """Choose the first domain that the host asked for belongs to; none: that host alone."""
         if not self._domains:
@@ -160,6 +176,13 @@ def last_delivery_of(header: str) -> int:
     match = _LAST_DELIVERY.search(header)
     number = 0 if match is None else int(match[1], 16)
     return number if number <= ID_MAX else 0
+
+
+def choice_of(header: str) -> bool | None:
+    """Find whether this browser's user wants to be recognised; None: nothing was chosen."""
+    if is_refused(header):
+        return False
+    return True if _PERMISSION.search(header) else None
 
 
 def is_refused(header: str) -> bool:
