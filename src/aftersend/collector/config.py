@@ -89,6 +89,11 @@ class CollectorConfig:
                     f"The trusted proxy {proxy!r} is neither an address nor a network."
                 ) from error
 
+    @property
+    def registration_file(self) -> Path:
+        """Name the file that says which application the server works for."""
+        return self.catalogue_directory.with_name("registration.json")
+
     def spool_of(self, server_id: ServerId) -> Path:
         """Name the folder of a server that shares the port."""
         assert server_id in self.server_ids, "only those beside us are known"
