@@ -15,6 +15,7 @@ from aftersend.errors import Transient
 
 if TYPE_CHECKING:
     from aftersend.app import Instance
+    from aftersend.collector.config import CollectorConfig
     from aftersend.platform.process import Supervisor
 
 __all__ = ["Wanted", "register", "run_until"]
@@ -43,7 +44,7 @@ def up(
         typer.Option("--smtp-sink", help="Add a local mail sink that fills var/outbox."),
     ] = False,
 ) -> None:
-    """Run the app, one tracking server and the scheduler until Ctrl-C."""
+    """Run the app, the tracking server and the scheduler until Ctrl-C."""
     from aftersend.platform.process import stop_on_signals
 
     stop = Event()
@@ -66,15 +67,55 @@ def collector(
     instance: InstanceOption = None,
     server_id: Annotated[str | None, typer.Option("--server-id", metavar="S")] = None,
     port: PortOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, max=62, help="Processes; each takes the next server id."),
+    ] = None,
+    beside: Annotated[str, typer.Option("--beside", hidden=True)] = "",
+    listener: Annotated[int | None, typer.Option("--listener", hidden=True)] = None,
 ) -> None:
-    """Run only a tracking server; it needs no database."""
+    """Run only a tracking server, or several on one port; they need no database."""
+    import socket
+
     from aftersend import settings
-    from aftersend.collector.config import configured
+    from aftersend.collector.config import configured, server_ids_from
     from aftersend.collector.server import serve as serve_collector
+    from aftersend.model.ids import ServerId
 
     directory = instance_directory(instance)
     loaded = settings.load(directory)
-    serve_collector(configured(directory, loaded, server_id=server_id, port=port))
+    first = ServerId(server_id or loaded.collector.server_id)
+    if listener is not None:
+        server_ids = tuple(ServerId(each) for each in beside)
+        config = configured(directory, loaded, server_id=first, port=port, server_ids=server_ids)
+        serve_collector(config, listener=socket.socket(fileno=listener))
+        return
+    server_ids = server_ids_from(first, workers or loaded.collector.workers)
+    config = configured(directory, loaded, server_id=first, port=port, server_ids=server_ids)
+    if len(server_ids) == 1:
+        serve_collector(config)
+    else:
+        _supervise(directory, config)
+
+
+def _supervise(directory: Path, config: "CollectorConfig") -> None:
+    from aftersend.collector.workers import supervise
+    from aftersend.platform.clock import SystemClock
+
+    beside = "".join(config.server_ids)
+
+    def command(server_id: str, listener: int) -> list[str]:
+        options = {
+            "--instance": str(directory),
+            "--server-id": server_id,
+            "--port": str(config.port),
+            "--beside": beside,
+            "--listener": str(listener),
+        }
+        words = [word for option in options.items() for word in option]
+        return [sys.executable, "-m", "aftersend", "collector", *words]
+
+    supervise(config, command, SystemClock())
 
 
 @dataclass(frozen=True, slots=True)

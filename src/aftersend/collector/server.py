@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import sys
 from contextlib import suppress
 from typing import Final
@@ -11,32 +12,45 @@ from typing import Final
 from aftersend.collector.app import Collector
 from aftersend.collector.config import CollectorConfig
 from aftersend.collector.worker import Worker, listen
-from aftersend.errors import Transient
+from aftersend.errors import Busy, Transient
 from aftersend.platform import telemetry
 from aftersend.platform.clock import Clock, SystemClock
 from aftersend.platform.entropy import Entropy, SystemEntropy
 
-__all__ = ["serve"]
+__all__ = ["place_of", "serve"]
 
 _DRAIN_SECONDS: Final = 5.0
 _FILES_MAX: Final = 65_536
 
 
 def serve(
-    config: CollectorConfig, *, clock: Clock | None = None, entropy: Entropy | None = None
+    config: CollectorConfig,
+    *,
+    listener: socket.socket | None = None,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then answer what is under way, sync and return.
 
+    `listener` is a socket that listens already, perhaps shared with other processes.
+
     Raises:
-        Busy: the port or the spool is in use.
+        Busy: the port or the server id is in use.
         Transient: the address cannot be listened on, or a folder cannot be used.
     """
     telemetry.configure(is_json=not sys.stderr.isatty())
     _allow_many_files()
-    listener = listen(config.host, config.port)
+    has_told = listener is not None
+    listener = listener or listen(config.host, config.port)
     collector = Collector(config, clock or SystemClock(), entropy or SystemEntropy())
     try:
         collector.open()
+    except Busy as error:
+        listener.close()
+        raise Busy(
+            f"Server id {config.server_id} is in use by another tracking server, which holds"
+            f" {config.spool_directory}; choose another id."
+        ) from error
     except OSError as error:
         listener.close()
         raise Transient(
@@ -46,10 +60,10 @@ def serve(
     except BaseException:
         listener.close()
         raise
-    place = f"[{config.host}]" if ":" in config.host else config.host
-    port = listener.getsockname()[1]
+    if not has_told:
+        telemetry.logger("collector").info("listening", address=place_of(listener, config.host))
     try:
-        has_drained = asyncio.run(_serve(Worker(collector, listener), f"{place}:{port}"))
+        has_drained = asyncio.run(_serve(Worker(collector, listener)))
     finally:
         collector.close()
     if not has_drained:
@@ -59,12 +73,23 @@ def serve(
         os._exit(0)
 
 
-async def _serve(worker: Worker, place: str) -> bool:
+def place_of(listener: socket.socket, host: str) -> str:
+    """Spell the address that a socket listens on.
+
+    >>> from aftersend.collector.worker import listen
+    >>> with listen("127.0.0.1", 0) as taken:
+    ...     place_of(taken, "::1").replace(str(taken.getsockname()[1]), "8081")
+    'http://[::1]:8081'
+    """
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listener.getsockname()[1]}"
+
+
+async def _serve(worker: Worker) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    telemetry.logger("collector").info("listening", address=f"http://{place}")
     return await worker.run(stop, drain_seconds=_DRAIN_SECONDS)
 
 
