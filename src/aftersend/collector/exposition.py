@@ -46,7 +46,7 @@ def exposition(config: CollectorConfig, told: Sequence[Told]) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Servers(Collector):
     """All metrics, made anew from snapshots and spools."""
 
