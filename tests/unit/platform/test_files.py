@@ -83,3 +83,14 @@ def test_a_folder_that_is_none_cannot_be_synced(tmp_path: Path) -> None:
 
     with pytest.raises(NotADirectoryError):
         files.sync_directory(tmp_path / "a")
+
+
+def test_what_nobody_misses_is_replaced_without_a_sync(tmp_path: Path, synced: list[str]) -> None:
+    """Readers see the old or the new, whole; nobody waits for the disk."""
+    path = tmp_path / "a.json"
+    files.replace(path, b"old")
+    files.replace(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+    assert synced == []
