@@ -9,7 +9,8 @@ from aftersend.collector.config import CollectorConfig
 from aftersend.collector.guard import Answer, Guard, Refusal, body_of
 from aftersend.collector.logs import Logs
 from aftersend.collector.page import JSON_HEADERS
-from aftersend.model.catalogue import CATALOGUE_BYTES_MAX, decode, file_name
+from aftersend.collector.publication import store
+from aftersend.model.catalogue import CATALOGUE_BYTES_MAX, file_name
 from aftersend.model.ids import ID_MAX, DeliveryId
 from aftersend.platform import files
 
@@ -62,18 +63,9 @@ class Registration:
     async def _publish(self, scope: Any, proto: Any) -> Answer:
         delivery_id = _delivery_of(scope)
         raw = await body_of(scope, proto, noun="catalogue", bytes_max=CATALOGUE_BYTES_MAX)
-        await asyncio.to_thread(self._store, delivery_id, raw)
+        await asyncio.to_thread(store, self._directory, delivery_id, raw)
         self._catalogues.recheck(delivery_id)
         return JSON_HEADERS, json.dumps({"delivery": delivery_id}).encode()
-
-    def _store(self, delivery_id: DeliveryId, raw: bytes) -> None:
-        catalogue = decode(raw)
-        if catalogue.delivery_id != delivery_id:
-            raise Refusal(
-                400,
-                f"This is the catalogue of delivery {catalogue.delivery_id}, not {delivery_id}.",
-            )
-        files.write_atomic(self._directory / file_name(delivery_id), raw)
 
 
 def _delivery_of(scope: Any) -> DeliveryId:

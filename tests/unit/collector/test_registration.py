@@ -188,7 +188,7 @@ def test_a_catalogue_is_published(tracker: Tracker) -> None:
         (
             "/catalogue/7",
             catalogue.encode(made_catalogue(delivery_id=DeliveryId(8))),
-            "This is the catalogue of delivery 8, not 7.",
+            "it is that of delivery 8, not 7.",
         ),
         ("/catalogue/", b"{}", "The address names no delivery"),
         ("/catalogue/0", b"{}", "The address names no delivery"),
