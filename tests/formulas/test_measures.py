@@ -1,7 +1,9 @@
 """Every figure from the lake, against the same figure computed one hit at a time."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import ibis
 import pytest
@@ -32,6 +34,12 @@ def counted(connection: duckdb.Connection, hits: Sequence[NaiveHit]) -> ibis.Tab
 TWO_EMPTY = [NaiveHit("1", START, 1, 2), NaiveHit("2", START, 4, 2), NaiveHit("3", START, 4, 3)]
 HEAD_FIRST = [NaiveHit("1", START, 1, 1, flags="h"), NaiveHit("2", START, 1, 1)]
 A_PERIOD_APART = [NaiveHit("1", START, 1, 1), NaiveHit("2", START + timedelta(minutes=1), 1, 1)]
+ORDERS = [
+    NaiveHit("1", START, 1, naive.ORDER, amount=0.1, article=2),
+    NaiveHit("2", START, 1, naive.ORDER, amount=0.2),
+    NaiveHit("3", START, 1, 6, amount=7.0, article=7),
+    NaiveHit("4", START, 1, naive.ORDER, flags="h", amount=9.0, article=9),
+]
 SAME_MOMENT = [NaiveHit("2", START, 1, 1), NaiveHit("1", START, 1, 1)]
 
 
@@ -60,6 +68,7 @@ def test_every_hit_gets_the_verdict_of_the_plain_rules(
 @settings(max_examples=30, deadline=None)
 @given(hits=hit_lists())
 @example(hits=TWO_EMPTY)
+@example(hits=ORDERS)
 @example(hits=[])
 def test_every_measure_is_that_of_the_plain_reference(
     connection: duckdb.Connection, hits: list[NaiveHit]
@@ -67,7 +76,8 @@ def test_every_measure_is_that_of_the_plain_reference(
     """All measures of a delivery, from one expression, equal those counted by hand.
 
     Mutants killed: an empty source id as one person for everybody, and as nobody; hits that do not
-    count in a measure; recipients who clicked by hits of any type.
+    count in a measure; recipients who clicked by hits of any type; money added up as floats;
+    amounts of visited pages among those of transactions.
     """
     expected = {
         delivery: naive.measures([hit for hit in hits if hit.delivery_id == delivery], MEASURES)
@@ -84,27 +94,32 @@ def test_every_measure_is_that_of_the_plain_reference(
 
 @settings(max_examples=15, deadline=None)
 @given(hits=hit_lists())
+@example(hits=ORDERS)
 def test_the_list_behind_a_figure_is_as_long_as_the_figure(
     connection: duckdb.Connection, hits: list[NaiveHit]
 ) -> None:
-    """Per domain, the rows of every measure are as many as the aggregate says.
+    """Per domain, the rows of every measure are as many as the aggregate says, or add up to it.
 
-    Mutants killed: rows of hits that do not count; keys without the group.
+    Mutants killed: rows of hits that do not count; keys without the group; a sum over all visits.
     """
     log = counted(connection, hits)
     by = ("delivery_id", "domain")
     figures = aggregate(log, by=by).to_pyarrow().to_pylist()
 
     lists = {
-        name: rows(log, measure, by=by).select(*by).to_pyarrow().to_pylist()
+        name: rows(log, measure, by=by).to_pyarrow().to_pylist()
         for name, measure in MEASURES.items()
     }
 
     for figure in figures:
-        group = {name: figure[name] for name in by}
-        assert {name: figure[name] for name in MEASURES} == {
-            name: behind.count(group) for name, behind in lists.items()
-        }
+        for name, measure in MEASURES.items():
+            behind = [row for row in lists[name] if all(row[key] == figure[key] for key in by)]
+            if measure.summed is None:
+                assert figure[name] == len(behind), name
+            else:
+                brought = [Decimal(str(row[name])) for row in behind if row[name] is not None]
+                assert figure[name] == float(sum(brought)), name
+                assert figure["transaction"] == len(behind), name
 
 
 def test_a_row_behind_a_distinct_figure_tells_first_last_and_count(
@@ -140,6 +155,18 @@ def test_all_hits_can_be_shown_but_never_those_of_seeds(connection: duckdb.Conne
     [figures] = aggregate(log, by=()).to_pyarrow().to_pylist()
 
     assert (2, 2) == (figures["total_recipient_open"], figures["total_recipient_click"])
+
+
+def test_a_sum_beyond_all_numbers_stays_at_the_last(connection: duckdb.Connection) -> None:
+    """Whoever sends a tag absurd numbers of items stops no consolidation.
+
+    Killed by: casting the sum to 63 bits as it is.
+    """
+    hits = [replace(ORDERS[0], log_id=str(n), article=2**62) for n in range(3)]
+
+    [figures] = aggregate(counted(connection, hits)).to_pyarrow().to_pylist()
+
+    assert 2**63 - 1 == figures["article"]
 
 
 def test_a_period_of_zero_makes_no_open_a_repeat(connection: duckdb.Connection) -> None:

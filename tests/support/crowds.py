@@ -37,19 +37,31 @@ LINKS = (
 )
 """The links of every delivery made here."""
 
-OPEN, SHOP, NEWS, OPT_OUT, MIRROR = range(5)
-"""What a hit was on: an open, or a place in `LINKS` counted from 1."""
+TAGS = ((UrlType.WEB, "home", "Home page"), (UrlType.TRANSACTION, "order", ""))
+"""Web tags of the world, which all deliveries share; the second has no label."""
+
+OPEN, SHOP, NEWS, OPT_OUT, MIRROR, PAGE, ORDER = range(7)
+"""What a hit was on: an open, or a place in `LINKS` and `TAGS` counted from 1."""
+
+NOBODY = -1
+"""Who a hit was by when nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One hit: who (place in the delivery's messages), on what, seconds after `START`."""
+    """One hit: who (place in the delivery's messages), on what, seconds after `START`.
+
+    A web tag may tell `amount` and `article`, and name a recipient without a message.
+    """
 
     who: int
     what: int
     second: float
     source_id: str = ""
     flags: str = "0"
+    amount: float | None = None
+    article: int | None = None
+    has_message: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class World:
     recipients: dict[str, RecipientId] = field(default_factory=dict)
     lines: int = 0
     deliveries: int = 0
+    tags: Sequence[UrlId] = ()
 
     def send(
         self,
@@ -136,7 +149,8 @@ class World:
         """Load hits of one delivery into the lake."""
         first = self.lines + 1
         self.lines += len(hits)
-        rows = [_row(sent, hit, first + place) for place, hit in enumerate(hits)]
+        urls = [UrlId(1), *sent.urls, *self._tags()]
+        rows = [_row(sent, hit, first + place, urls) for place, hit in enumerate(hits)]
         if rows:
             self.lake.append(
                 pa.Table.from_pylist(rows, schema=TRACKING_LOG),
@@ -157,6 +171,14 @@ class World:
             settings=TrackingSettings(),
         )
         recompute(context)
+
+    def _tags(self) -> Sequence[UrlId]:
+        if not self.tags:
+            with self.database.write() as connection:
+                self.tags = [
+                    UrlId(_add(connection, schema.tracked_url, _tag(*one))) for one in TAGS
+                ]
+        return self.tags
 
     def _recipient(self, connection: Any, address: str) -> RecipientId:
         if address not in self.recipients:
@@ -187,25 +209,27 @@ def make_world(folder: Path, empty: Path) -> World:
     return World(Database(open_engine(f"sqlite:///{path}")), lake, clock, folder)
 
 
-def _row(sent: Sent, hit: Hit, number: int) -> dict[str, Any]:
+def _row(sent: Sent, hit: Hit, number: int, urls: Sequence[UrlId]) -> dict[str, Any]:
     at = START + timedelta(seconds=hit.second)
-    kind = UrlType.OPEN if hit.what == OPEN else LINKS[hit.what - 1][0]
-    is_seed = hit.who in sent.seeds
+    kind = UrlType.OPEN if hit.what == OPEN else (*LINKS, *TAGS)[hit.what - 1][0]
+    is_seed, is_known = hit.who in sent.seeds, hit.who != NOBODY
     return {
         "log_id": log_id(ServerId("1"), number),
         "at": at,
         "day": at.date(),
         "delivery_id": sent.id,
-        "message_id": sent.messages[hit.who],
-        "recipient_id": 0 if is_seed else sent.recipients[hit.who],
-        "url_id": 1 if hit.what == OPEN else sent.urls[hit.what - 1],
+        "message_id": sent.messages[hit.who] if is_known and hit.has_message else 0,
+        "recipient_id": sent.recipients[hit.who] if is_known and not is_seed else 0,
+        "url_id": urls[hit.what],
         "url_type": kind.value,
         "part": "h",
         "source_id": hit.source_id,
         "flags": hit.flags,
-        "domain": sent.domains[hit.who],
+        "domain": sent.domains[hit.who] if is_known else "",
         "is_seed": is_seed,
         "agent_id": 0,
+        "amount": hit.amount,
+        "article": hit.article,
         "parameters": "",
     }
 
@@ -231,6 +255,17 @@ def _url(delivery_id: int, kind: UrlType, label: str, source: str) -> dict[str, 
         "part": "h",
         "label": label,
         "source": source,
+    }
+
+
+def _tag(kind: UrlType, tag_id: str, label: str) -> dict[str, Any]:
+    return {
+        "type": kind.value,
+        "mode": TrackingMode.ENABLED,
+        "part": "h",
+        "label": label,
+        "source": f"https://www.example.com/{tag_id}",
+        "tag_id": tag_id,
     }
 
 

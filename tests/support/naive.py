@@ -6,13 +6,24 @@ What the expressions of the lake give must be what stands here.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
 from aftersend.lake.schema import TRACKING_LOG
 
-__all__ = ["START", "NaiveHit", "buckets", "classify", "hit_lists", "keys", "measures", "table"]
+__all__ = [
+    "START",
+    "NaiveHit",
+    "buckets",
+    "classify",
+    "hit_lists",
+    "keys",
+    "measures",
+    "sums",
+    "table",
+]
 
 START = datetime(2026, 1, 2, 23, 58, tzinfo=UTC)
 """Two minutes before midnight, so that hits of one message lie on two days."""
@@ -21,8 +32,9 @@ MESSAGES = {number: 1 + number % 3 for number in range(1, 10)}
 """Messages of three deliveries; the recipient of message n is 100 + n; message 3 is a seed's."""
 SEED = 3
 URL_OF_DELIVERY_1 = 20
-URL_TYPES = {1: 2, 2: 1, 3: 1, 4: 3, 5: 6, 6: 4, URL_OF_DELIVERY_1: 1}
-"""The open, two links, the opt-out, the mirror page, a web page, another link."""
+ORDER = 7
+URL_TYPES = {1: 2, 2: 1, 3: 1, 4: 3, 5: 6, 6: 4, ORDER: 5, URL_OF_DELIVERY_1: 1}
+"""The open, two links, the opt-out, the mirror page, a web page, a transaction, another link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class NaiveHit:
     url_id: int
     source_id: str = ""
     flags: str = "0"
+    amount: float | None = None
+    article: int | None = None
 
     @property
     def delivery_id(self) -> int:
@@ -88,16 +102,29 @@ def keys(hits: Iterable[NaiveHit], measure: str) -> list[object]:
         "total_recipient_click": (lambda hit: hit.url_type == 1, lambda hit: hit.log_id),
         "opt_out": (lambda hit: hit.url_type == 3, lambda hit: hit.log_id),
         "mirror_page": (lambda hit: hit.url_type == 6, lambda hit: hit.log_id),
+        "total_web_page": (lambda hit: hit.url_type in (4, 5), lambda hit: hit.log_id),
+        "transaction": (lambda hit: hit.url_type == 5, lambda hit: hit.log_id),
     }
     has, key = pick[measure]
     return list(dict.fromkeys(key(hit) for hit in hits if has(hit)))
 
 
-def measures(hits: Sequence[NaiveHit], names: Iterable[str]) -> Mapping[str, int]:
+def sums(hits: Iterable[NaiveHit]) -> Mapping[str, float]:
+    """Add up what the transactions among hits brought, to the last digit."""
+    orders = [hit for hit in hits if hit.url_type == 5]
+    amounts = [Decimal(str(hit.amount)) for hit in orders if hit.amount is not None]
+    return {
+        "amount": float(sum(amounts)),
+        "article": sum(hit.article for hit in orders if hit.article is not None),
+    }
+
+
+def measures(hits: Sequence[NaiveHit], names: Iterable[str]) -> Mapping[str, float]:
     """Compute measures of hits, of which those count that `classify` says."""
     verdicts = classify(hits)
     counted = [hit for hit in hits if verdicts[hit.log_id][2]]
-    return {name: len(keys(counted, name)) for name in names}
+    added = sums(counted)
+    return {name: added[name] if name in added else len(keys(counted, name)) for name in names}
 
 
 def buckets(hits: Sequence[NaiveHit], period_s: int) -> Mapping[tuple[int, int, datetime], int]:
@@ -131,6 +158,8 @@ def table(hits: Sequence[NaiveHit]) -> pa.Table:
             "domain": hit.domain,
             "is_seed": hit.message_id == SEED,
             "agent_id": 1,
+            "amount": hit.amount,
+            "article": hit.article,
             "parameters": "",
         }
         for hit in hits
@@ -138,6 +167,9 @@ def table(hits: Sequence[NaiveHit]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TRACKING_LOG)
 
 
+# Floats drift over these; a refund is below zero.
+_amounts = st.sampled_from([None, 0.1, 0.2, 0.3, 19.99, -19.99, 1e9, 0.000001])
+_articles = st.sampled_from([None, 0, 1, 3, -1])
 _gaps = st.sampled_from([0, 1, 29_999_999, 30_000_000, 59_999_999, 60_000_000, 60_000_001])
 
 
@@ -148,14 +180,17 @@ def hit_lists(draw: st.DrawFn) -> list[NaiveHit]:
     at, hits = START, []
     for number in range(count):
         at += timedelta(microseconds=draw(_gaps))
+        url_id = draw(st.sampled_from([1, 1, 1, ORDER, *URL_TYPES]))
         hits.append(
             NaiveHit(
                 log_id=f"10x{number:016X}",
                 at=at,
                 message_id=draw(st.sampled_from(sorted(MESSAGES))),
-                url_id=draw(st.sampled_from([1, 1, 1, *URL_TYPES])),
+                url_id=url_id,
                 source_id=draw(st.sampled_from(["", "", "browser-1", "browser-2"])),
                 flags=draw(st.sampled_from(["0", "0", "0", "h", "u", "x", "uh"])),
+                amount=draw(_amounts) if url_id in (6, ORDER) else None,
+                article=draw(_articles) if url_id in (6, ORDER) else None,
             )
         )
     order = draw(st.permutations(range(count)))

@@ -22,12 +22,12 @@ from aftersend.lake import duckdb
 from aftersend.lake.hits import hits
 from aftersend.lake.table import Lake
 from aftersend.model import logline
-from aftersend.model.enumeration import DeliveryState, MessageStatus
+from aftersend.model.enumeration import DeliveryKind, DeliveryState, MessageStatus
 from aftersend.model.ids import DeliveryId, MessageId, ServerId, UrlId
 from aftersend.model.logline import LogLine
 from aftersend.model.run import Counts
 from aftersend.platform.clock import ManualClock
-from aftersend.settings import TrackingSettings
+from aftersend.settings import TrackingSettings, WebTrackingSettings
 from aftersend.tracking.source import Chunk
 from aftersend.tracking.steps import STEPS, Context
 from tests.support import naive
@@ -37,6 +37,7 @@ __all__ = [
     "NOW",
     "STORY",
     "FakeSource",
+    "Visit",
     "World",
     "begun_world",
     "line",
@@ -98,6 +99,19 @@ class FakeSource:
             raise Transient(f"Tracking server {self.server} does not answer.")
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one web tag told of."""
+
+    at: datetime
+    parameters: str
+    source_id: str = ""
+    message_id: int = 0
+    delivery_id: int = 0
+    flags: str = "0"
+    url_id: int = 0
+
+
 @dataclass(slots=True)
 class World:
     """Everything that lasts, in one folder."""
@@ -107,6 +121,7 @@ class World:
     lake: Lake
     clock: ManualClock
     load_lines_max: int = 10
+    web_tracking: WebTrackingSettings = WebTrackingSettings(mode="anonymous-last")  # noqa: RUF009
     counts: list[Counts] = field(default_factory=list)
 
     @property
@@ -126,6 +141,7 @@ class World:
             inbox=self.inbox,
             clock=self.clock,
             settings=settings,
+            web_tracking=self.web_tracking,
             passing=passing,
         )
 
@@ -162,8 +178,10 @@ class World:
         """Tell all that lasts, but for when and in how many pieces it was done."""
         with self.database.read() as connection:
             statistics = {table.name: _rows(connection, table) for table in _STATISTICS}
+            visits = _named(connection)
         return {
             "hits": self.hits(),
+            "visits": visits,
             "rejected": self.rejected(),
             "pointers": {server: self.lake.pointer(ServerId(server)) for server in "12"},
             "inbox": sorted(path.name for path in self.inbox.rglob("*.lines")),
@@ -171,12 +189,21 @@ class World:
         }
 
 
+def _named(connection: Connection) -> list[Any]:
+    """List the web tags, and the deliveries that nobody made but the workflow."""
+    tag, delivery = schema.tracked_url.c, schema.delivery.c
+    tags = select(tag.id, tag.tag_id, tag.type, tag.folder).where(tag.tag_id.is_not(None))
+    made = select(delivery.id, delivery.internal_name, delivery.state, delivery.kind)
+    made = made.where(delivery.kind == DeliveryKind.WEB_VISITS)
+    return [*connection.execute(tags.order_by(tag.id)), *connection.execute(made)]
+
+
 def _rows(connection: Connection, table: Table) -> list[Any]:
     columns = [each for each in table.columns if each.name not in ("computed_at", "lake_version")]
     return list(connection.execute(select(*columns).order_by(*table.primary_key)))
 
 
-def line(hit: NaiveHit, server: str, number: int, **changes: Any) -> bytes:
+def line(hit: NaiveHit | Visit, server: str, number: int, **changes: Any) -> bytes:
     """Spell the line of a hit."""
     values: dict[str, Any] = {
         "server": ServerId(server),
@@ -187,10 +214,15 @@ def line(hit: NaiveHit, server: str, number: int, **changes: Any) -> bytes:
         "url_id": UrlId(hit.url_id),
         "flags": hit.flags,
         "source_id": hit.source_id,
-        "part": "h",
+        "part": "" if isinstance(hit, Visit) else "h",
+        "parameters": hit.parameters if isinstance(hit, Visit) else "",
         "user_agent": f"Browser/{hit.message_id}",
         "address": "127.0.0.1",
     }
+    if hit.url_id == naive.ORDER:
+        told = {"amount": hit.amount, "article": hit.article}
+        pairs = [f"{name}={value:f}" for name, value in told.items() if value is not None]
+        values["parameters"] = "&".join(pairs).replace(".000000", "")
     return logline.encode(LogLine(**{**values, **changes}))
 
 
@@ -246,6 +278,17 @@ def _fill(database: Database) -> None:
             )
         for number, delivery in naive.MESSAGES.items():
             hit = NaiveHit("", sent, number, 1)
+            if number != naive.SEED:
+                connection.execute(
+                    insert(schema.recipient).values(
+                        id=100 + number,
+                        email=f"person{number}@{hit.domain}",
+                        domain=hit.domain,
+                        fields={"account": f"A {number % 7}"},
+                        created_at=sent,
+                        modified_at=sent,
+                    )
+                )
             connection.execute(
                 insert(schema.message).values(
                     id=number,
@@ -260,7 +303,9 @@ def _fill(database: Database) -> None:
             )
 
 
-def numbered(server: str, story: Sequence[NaiveHit | bytes]) -> Iterator[tuple[int | None, bytes]]:
+def numbered(
+    server: str, story: Sequence[NaiveHit | Visit | bytes]
+) -> Iterator[tuple[int | None, bytes]]:
     """Number the hits of a story as a tracking server does; bytes are damaged lines."""
     number = 0
     for entry in story:
@@ -275,11 +320,12 @@ def _at(minutes: float) -> datetime:
     return naive.START + timedelta(minutes=minutes)
 
 
-STORY: Mapping[str, Sequence[NaiveHit | bytes]] = {
+STORY: Mapping[str, Sequence[NaiveHit | Visit | bytes]] = {
     "1": [
         NaiveHit("", _at(0), 1, 1),
         NaiveHit("", _at(0.5), 1, 1),
         NaiveHit("", _at(1), 1, 2, "browser-1"),
+        Visit(_at(1.1), "tagid=home%7Cw", "browser-1"),
         b"damaged\n",
         NaiveHit("", _at(2), 2, 2),
         NaiveHit("", _at(3), 3, 2, "browser-2"),
@@ -291,6 +337,10 @@ STORY: Mapping[str, Sequence[NaiveHit | bytes]] = {
         NaiveHit("", _at(7), 6, 20, "browser-1"),
         NaiveHit("", _at(8), 2, 20, "browser-1"),
         NaiveHit("", _at(9), 2, 4),
+        Visit(_at(9.5), "tagid=order%7Ct%7CShop&amount=10.5&article=2", "browser-2"),
+        Visit(_at(9.6), "tagid=home", "browser-9"),
+        Visit(_at(9.7), "tagid=home", ""),
+        Visit(_at(9.8), "tagid=nowhere", "browser-1"),
         NaiveHit("", _at(1.5), 2, 1),
         NaiveHit("", _at(11), 7, 1),
         NaiveHit("", _at(12), 8, 1),
@@ -302,7 +352,7 @@ STORY: Mapping[str, Sequence[NaiveHit | bytes]] = {
         NaiveHit("", _at(-1440), 6, 1),
         b"x" * 20_000 + b"\n",
         NaiveHit("", _at(4), 1, 3, "browser-2"),
-        NaiveHit("", _at(5), 1, 3, "browser-2"),
+        NaiveHit("", _at(5), 1, naive.ORDER, "browser-2", amount=19.99, article=2),
     ],
 }
 """What two tracking servers have written: repeats across both, damage, a link of another delivery,

@@ -20,6 +20,7 @@ from aftersend.cli.log import (
 from aftersend.cli.output import (
     InstanceOption,
     JsonOption,
+    figure_row,
     open_from,
     print_json,
     print_table,
@@ -93,10 +94,7 @@ def show_(
     )
     print_table(
         ("Indicator", "Value", "Rate"),
-        [
-            (one.label, one.value, None if one.rate is None else f"{one.rate:.2%}")
-            for one in row.indicators.values()
-        ],
+        [figure_row(one) for one in row.indicators.values()],
     )
     upto = "nothing collected yet" if row.as_of is None else f"{row.as_of:%Y-%m-%d %H:%M} UTC"
     say(f"Data up to: {upto}.")

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -41,7 +42,8 @@ class LogFormat(StrEnum):
 
 
 TypeOption = Annotated[
-    str | None, typer.Option("--type", help="email_click, open, opt_out, mirror_page …")
+    str | None,
+    typer.Option("--type", help="email_click, open, opt_out, mirror_page, web, transaction"),
 ]
 VerdictOption = Annotated[Verdict | None, typer.Option("--verdict")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="RFC 3339; without a zone: UTC")]
@@ -53,6 +55,7 @@ LimitOption = Annotated[int, typer.Option("--limit", min=0, help="0: all")]
 FormatOption = Annotated[LogFormat | None, typer.Option("--format")]
 
 _SHOWN: Final = ("at", "type", "label", "delivery", "recipient", "verdict", "rule")
+_TOLD_BY_TAGS: Final = ("amount", "article")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,9 @@ class Listing:
 def show(listing: Listing, page: "LogPage") -> None:
     """Print a page of logs on standard output."""
     if listing.format is LogFormat.TABLE:
-        rows = [[_shown(row, name) for name in _SHOWN] for row in page.rows]
-        print_table([name.replace("_", " ").capitalize() for name in _SHOWN], rows)
+        names = [*_SHOWN, *(name for name in _TOLD_BY_TAGS if _is_told(page.rows, name))]
+        rows = [[_shown(row, name) for name in names] for row in page.rows]
+        print_table([name.replace("_", " ").capitalize() for name in names], rows)
         say(f"{len(page.rows):,} of {page.total:,} logs.")
         return
     from aftersend.reports.render import row_document
@@ -126,7 +130,13 @@ def _type(slug: str | None) -> UrlType | None:
     raise InvalidInput(f"{slug!r} is no type; choose {', '.join(kind.slug for kind in UrlType)}.")
 
 
+def _is_told(rows: Sequence["LogRow"], name: str) -> bool:
+    return any(getattr(row, name) is not None for row in rows)
+
+
 def _shown(row: "LogRow", name: str) -> object:
+    if name == "amount" and row.amount is not None:
+        return Decimal(f"{row.amount:.2f}")
     return row.type.label if name == "type" else getattr(row, name)
 
 
@@ -144,7 +154,12 @@ def _print_parquet(documents: Sequence[dict[str, Any]]) -> None:
 
     if sys.stdout.isatty():
         raise InvalidInput("Parquet is not for the screen: send it to a file with `> FILE`.")
-    types = {"at": pa.timestamp("us", tz="UTC"), "delivery_id": pa.int64()}
+    types: dict[str, pa.DataType] = {
+        "at": pa.timestamp("us", tz="UTC"),
+        "delivery_id": pa.int64(),
+        "amount": pa.float64(),
+        "article": pa.int64(),
+    }
     schema = pa.schema([(name, types.get(name, pa.string())) for name in LOG_COLUMNS])
     rows = [{**row, "at": datetime.fromisoformat(row["at"])} for row in documents]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sys.stdout.buffer)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -13,12 +14,14 @@ import typer
 
 if TYPE_CHECKING:
     from aftersend.app import Instance
+    from aftersend.reports.indicator import Figure
 
 __all__ = [
     "INSTANCE_VARIABLE",
     "InstanceOption",
     "JsonOption",
     "Progress",
+    "figure_row",
     "instance_directory",
     "open_from",
     "print_json",
@@ -109,6 +112,14 @@ def progress() -> Iterator[Progress]:
         yield on_progress
 
 
+def figure_row(figure: "Figure") -> tuple[object, ...]:
+    """Give label, value and rate of a figure for a table; money and averages have two decimals."""
+    value: object = figure.value
+    if isinstance(value, float) and figure.unit != "ratio":
+        value = Decimal(f"{value:.2f}")
+    return figure.label, value, None if figure.rate is None else f"{figure.rate:.2%}"
+
+
 def time_text(at: datetime | None) -> str | None:
     """Spell a moment as RFC 3339 in UTC."""
     return None if at is None else at.isoformat().replace("+00:00", "Z")
@@ -116,7 +127,8 @@ def time_text(at: datetime | None) -> str | None:
 
 def _numeric(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
     return [
-        bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        bool(told := [row[index] for row in rows if row[index] is not None])
+        and all(isinstance(value, int | float | Decimal) for value in told)
         for index in range(len(columns))
     ]
 
@@ -128,7 +140,7 @@ def _cell(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
         return f"{value:,.3f}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
 

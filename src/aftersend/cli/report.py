@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aftersend.cli.log import SinceOption, UntilOption, moment
-from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_table, say
+from aftersend.cli.output import (
+    InstanceOption,
+    JsonOption,
+    figure_row,
+    open_from,
+    print_table,
+    say,
+)
 
 if TYPE_CHECKING:
     from aftersend.reports.report import Report
@@ -75,7 +82,7 @@ def report(
 def _print(outcome: "Report") -> None:
     print_table(
         ("Indicator", "Value", "Rate"),
-        [(one.label, one.value, _percent(one.rate)) for one in outcome.indicators.values()],
+        [figure_row(one) for one in outcome.indicators.values()],
     )
     for table in outcome.tables.values():
         say(table.label)
@@ -87,7 +94,3 @@ def _print(outcome: "Report") -> None:
         "nothing collected yet" if outcome.as_of is None else f"{outcome.as_of:%Y-%m-%d %H:%M} UTC"
     )
     say(f"Data up to: {upto}.")
-
-
-def _percent(rate: float | None) -> str | None:
-    return None if rate is None else f"{rate:.2%}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, union
 
 from aftersend.database import statistics
 from aftersend.database.lookup import select_by_ids
@@ -19,16 +19,17 @@ from aftersend.database.schema import (
     delivery_indicator,
     delivery_log_stats,
     message,
+    recipient,
     tracked_url,
 )
 from aftersend.errors import NotFound
-from aftersend.model.enumeration import DeliveryState, FailureReason, MessageStatus
+from aftersend.model.enumeration import DeliveryKind, DeliveryState, FailureReason, MessageStatus
 from aftersend.model.ids import OPEN_URL_ID, DeliveryId, MessageId, RecipientId, UrlId
 
 __all__ = ["SUCCESS", "DeliveryFigures", "DomainFigures", "MessageRow", "UrlName", "by_domain"]
 __all__ += ["contacted", "deliveries_of", "delivery_labels", "message_addresses"]
 __all__ += ["message_count", "message_ids", "message_rows", "newest", "of_deliveries"]
-__all__ += ["url_ids", "url_names"]
+__all__ += ["recipient_addresses", "url_ids", "url_names"]
 
 SUCCESS: Final = (
     MessageStatus.SENT,
@@ -52,7 +53,7 @@ class DeliveryFigures:
     text_count: int
     success: int
     error: int
-    reactions: Mapping[str, int]
+    reactions: Mapping[str, float]
     computed_at: datetime | None
 
 
@@ -158,9 +159,17 @@ def by_domain(connection: Connection, ids: Collection[DeliveryId]) -> list[Domai
 
 
 def deliveries_of(connection: Connection, recipient_id: RecipientId) -> list[DeliveryId]:
-    """List the deliveries that have a message to a recipient."""
-    query = select(message.c.delivery_id).distinct().where(message.c.recipient_id == recipient_id)
-    return [DeliveryId(number) for number in connection.execute(query).scalars()]
+    """List the deliveries that have a message to a recipient, or may have web visits of one.
+
+    A web tag may name a delivery that the recipient got no message of.
+    """
+    sent = select(message.c.delivery_id).where(message.c.recipient_id == recipient_id)
+    visited = select(delivery_indicator.c.delivery_id).where(
+        delivery_indicator.c.total_web_page > 0
+    )
+    visits = select(delivery.c.id).where(delivery.c.kind == DeliveryKind.WEB_VISITS)
+    query = union(sent, visited, visits)
+    return sorted(DeliveryId(number) for number in connection.execute(query).scalars())
 
 
 def message_count(
@@ -217,6 +226,14 @@ def message_addresses(
     return dict(select_by_ids(connection, columns, message.c.id, ids))
 
 
+def recipient_addresses(
+    connection: Connection, ids: Collection[RecipientId]
+) -> Mapping[RecipientId, str]:
+    """Give the addresses of recipients."""
+    columns = (recipient.c.id, recipient.c.email)
+    return dict(select_by_ids(connection, columns, recipient.c.id, ids))
+
+
 def delivery_labels(
     connection: Connection, ids: Collection[DeliveryId]
 ) -> Mapping[DeliveryId, str]:
@@ -226,25 +243,26 @@ def delivery_labels(
 
 
 def url_names(connection: Connection, ids: Collection[UrlId]) -> Mapping[UrlId, UrlName]:
-    """Give the labels and sources of tracked URLs."""
+    """Give the labels and sources of tracked URLs; a web tag without a label has its tag id."""
     table = tracked_url.c
-    rows = select_by_ids(connection, (table.id, table.label, table.source), table.id, ids)
-    return {number: UrlName(label, source) for number, label, source in rows}
+    columns = (table.id, table.label, table.source, table.tag_id)
+    rows = select_by_ids(connection, columns, table.id, ids)
+    return {number: UrlName(label or tag or "", source) for number, label, source, tag in rows}
 
 
 def url_ids(
     connection: Connection, deliveries: Collection[DeliveryId], *, text: str = ""
 ) -> list[UrlId]:
-    """List the tracked URLs of some deliveries, and the Open URL, that hold a text.
+    """List the tracked URLs of some deliveries, the Open URL and the web tags that hold a text.
 
-    `text` is looked for in labels and sources, whatever its case.
+    `text` is looked for in labels, sources and names of tags, whatever its case.
     """
     table = tracked_url.c
-    query = select(table.id).where(table.delivery_id.in_(deliveries) | (table.id == OPEN_URL_ID))
+    is_shared = (table.id == OPEN_URL_ID) | table.tag_id.is_not(None)
+    query = select(table.id).where(table.delivery_id.in_(deliveries) | is_shared)
     if text:
-        columns = (table.label, table.source)
-        held = [column.icontains(text, autoescape=True) for column in columns]
-        query = query.where(held[0] | held[1])
+        columns = (table.label, table.source, table.tag_id)
+        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
     return list(connection.execute(query).scalars())
 
 
@@ -277,7 +295,7 @@ def _figures(
     ]
 
 
-def _reactions(row: Any, names: Sequence[str]) -> Mapping[str, int]:
+def _reactions(row: Any, names: Sequence[str]) -> Mapping[str, float]:
     if row.computed_at is None:
         return {}
     return {name: getattr(row, name) for name in names}

@@ -58,6 +58,7 @@ _NO_REACTIONS: Final = dict.fromkeys(
 _NO_INDICATORS: Final = {
     **_NO_REACTIONS,
     **dict.fromkeys(("total_recipient_open", "total_recipient_click", "mirror_page"), 0),
+    **dict.fromkeys(("total_web_page", "transaction", "amount", "article"), 0),
 }
 
 
@@ -196,7 +197,10 @@ def _domain_rows(reactions: Sequence[Mapping[str, Any]], sent: Sent) -> list[Map
     reacted = {(row["delivery_id"], row["domain"]): row for row in reactions}
     rows: list[Mapping[str, Any]] = []
     for key in sorted(sent.keys() | reacted.keys()):
+        if not key[1] and key not in sent:
+            continue  # visitors whom nobody knows have no email domain
         success, error = sent.get(key, (0, 0))
+        here = reacted.get(key, {})
         row = {"delivery_id": key[0], "domain": key[1], "success": success, "error": error}
-        rows.append({**_NO_REACTIONS, **reacted.get(key, {}), **row})
+        rows.append({name: here.get(name, 0) for name in _NO_REACTIONS} | row)
     return rows

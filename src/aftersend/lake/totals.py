@@ -27,6 +27,8 @@ _NEEDED: Final = (
     "source_id",
     "domain",
     "at",
+    "amount",
+    "article",
     "counted",
 )
 

@@ -1,4 +1,4 @@
-"""The rows behind a figure: the list is as long as the figure says.
+"""The rows behind a figure: the list is as long as the figure says, or adds up to it.
 
 Source: architecture D9.
 """
@@ -70,10 +70,14 @@ Row: TypeAlias = LogRow | Reaction | MessageRow
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Some rows of the list behind a figure, all of one kind, and how many there are in all."""
+    """Some rows of the list behind a figure, all of one kind, and how many there are in all.
+
+    `value` is the figure itself: `total`, or what a sum over the rows comes to.
+    """
 
     rows: Sequence[Row]
     total: int
+    value: float
 
 
 def behind(
@@ -104,10 +108,11 @@ def behind(
             rows = figures.message_rows(
                 connection, ids, _STATUSES[figure], limit=page.limit, offset=page.offset
             )
-            return Behind(rows, figures.message_count(connection, ids, _STATUSES[figure]))
+            total = figures.message_count(connection, ids, _STATUSES[figure])
+            return Behind(rows, total, total)
     tracked = [one.id for one in deliveries if one.is_tracked]
     if not tracked:
-        return Behind((), 0)
+        return Behind((), 0, 0)
     engine = duckdb.connect()
     try:
         hits = _of_domain(counted_hits(engine, lake, scope, tracked), domain)
@@ -131,6 +136,7 @@ def _of_domain(hits: ibis.Table, name: str | None) -> ibis.Table:
 def _list(database: Database, hits: ibis.Table, counted: Measure, page: Page) -> Behind:
     rows = measure.rows(hits, counted)
     total = int(rows.count().to_pyarrow().as_py())
+    value = total if counted.summed is None else _sum(hits, counted)
     if counted.distinct is None:
         rows = rows.order_by([ibis.desc("at"), ibis.desc("log_id")]).select(*hit_columns())
     else:
@@ -139,10 +145,16 @@ def _list(database: Database, hits: ibis.Table, counted: Measure, page: Page) ->
     found = rows.limit(page.limit, offset=page.offset).to_pyarrow().to_pylist()
     with database.read() as connection:
         if counted.distinct is None:
-            return Behind(log_rows(connection, found), total)
+            return Behind(log_rows(connection, found), total, value)
         addresses = figures.message_addresses(connection, {row["message_id"] for row in found})
         labels = figures.delivery_labels(connection, {row["delivery_id"] for row in found})
-    return Behind([_reaction(row, addresses, labels) for row in found], total)
+    return Behind([_reaction(row, addresses, labels) for row in found], total, value)
+
+
+def _sum(hits: ibis.Table, counted: Measure) -> float:
+    (row,) = measure.aggregate(hits, by=(), measures=(counted,)).to_pyarrow().to_pylist()
+    value: float = row[counted.name]
+    return value
 
 
 def _reaction(

@@ -6,20 +6,23 @@ summed; ratios are never summed, they are computed from sums (spec §7.0).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 from aftersend.database.figures import DeliveryFigures
+from aftersend.lake.measure import AMOUNT_DECIMALS
 
 __all__ = ["Facts", "Reactions", "estimate", "facts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """How people reacted to deliveries that are tracked; `success` counts their messages alone.
+    """How people reacted to deliveries that are tracked.
 
-    The names of the others are those of `aftersend.lake.measure` and of the estimates of opens.
+    `to_deliver` and `success` count the messages of those deliveries alone. The names of the others
+    are those of `aftersend.lake.measure` and of the estimates of opens.
     """
 
+    to_deliver: int = 0
     success: int = 0
     recipient_open: int = 0
     total_recipient_open: int = 0
@@ -30,10 +33,17 @@ class Reactions:
     total_recipient_click: int = 0
     opt_out: int = 0
     mirror_page: int = 0
+    total_web_page: int = 0
+    transaction: int = 0
+    amount: float = 0.0
+    article: int = 0
 
     def __add__(self, other: Self) -> "Reactions":
         names = [field.name for field in fields(self)]
-        return Reactions(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        # 0.1 and 0.2 are 0.3, whatever floats say.
+        sums["amount"] = round(sums["amount"], AMOUNT_DECIMALS)
+        return Reactions(**sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class Facts:
 
 def facts(
     deliveries: Iterable[DeliveryFigures],
-    reactions: Mapping[int, Mapping[str, int]] | None = None,
+    reactions: Mapping[int, Mapping[str, float]] | None = None,
 ) -> Facts:
     """Add up some deliveries.
 
@@ -80,12 +90,13 @@ def estimate(count: int, *, to_deliver: int, text: int) -> int:
     return (2 * count * to_deliver + seen) // (2 * seen)
 
 
-def _reactions(one: DeliveryFigures, measured: Mapping[str, int]) -> Reactions:
+def _reactions(one: DeliveryFigures, measured: Mapping[str, Any]) -> Reactions:
     def extrapolated(name: str) -> int:
         count = measured.get(name, 0)
         return estimate(count, to_deliver=one.to_deliver, text=one.text_count)
 
     return Reactions(
+        to_deliver=one.to_deliver,
         success=one.success,
         estimated_recipient_open=extrapolated("recipient_open"),
         estimated_total_recipient_open=extrapolated("total_recipient_open"),

@@ -7,6 +7,7 @@ Source: spec §1.3, §7.2; architecture D9.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from aftersend.lake.measure import MEASURES
@@ -24,6 +25,7 @@ class Box(StrEnum):
     DELIVERY = "Delivery"
     RECEPTION = "Reception"
     CLICK_STREAMS = "Click streams"
+    WEB = "Web"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Denominator:
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """A figure: `value` gives a count, or a ratio where `unit` is ``ratio``, or none."""
+    """A figure: `value` gives a count, an int; or a ratio, a sum of money or an average, a float.
+
+    A ratio has the unit ``ratio``. None: there is nothing that it could be told of.
+    """
 
     name: str
     label: str
@@ -84,13 +89,13 @@ def _of(count: Callable[[Reactions], float | None]) -> Value:
 
 
 def _named(name: str) -> Value:
-    return _of(lambda reactions: int(getattr(reactions, name)))
+    return _of(attrgetter(name))
 
 
 def _measured(name: str, unit: str, box: Box) -> Indicator:
-    measure = MEASURES[name]
+    measure, share = MEASURES[name], None if box is Box.WEB else SUCCESS
     return Indicator(
-        name, measure.label, measure.formula, unit, _named(name), SUCCESS, box, measure.source
+        name, measure.label, measure.formula, unit, _named(name), share, box, measure.source
     )
 
 
@@ -186,6 +191,40 @@ INDICATORS: Final = (
         _of(lambda reactions: ratio(reactions.recipient_click, reactions.estimated_recipient_open)),
         None,
         Box.CLICK_STREAMS,
+        "spec §7.2",
+    ),
+    _measured("total_web_page", "pages", Box.WEB),
+    _measured("transaction", "transactions", Box.WEB),
+    _measured("amount", "money", Box.WEB),
+    _measured("article", "items", Box.WEB),
+    Indicator(
+        "average_amount",
+        "Average transaction amount",
+        "amount ÷ transaction",
+        "money a transaction",
+        _of(lambda reactions: ratio(reactions.amount, reactions.transaction)),
+        None,
+        Box.WEB,
+        "spec §7.2",
+    ),
+    Indicator(
+        "average_article",
+        "Average items",
+        "article ÷ transaction",
+        "items a transaction",
+        _of(lambda reactions: ratio(reactions.article, reactions.transaction)),
+        None,
+        Box.WEB,
+        "spec §7.2",
+    ),
+    Indicator(
+        "amount_per_message",
+        "Amount per message",
+        "amount ÷ messages to deliver of tracked deliveries",
+        "money a message",
+        _of(lambda reactions: ratio(reactions.amount, reactions.to_deliver)),
+        None,
+        Box.WEB,
         "spec §7.2",
     ),
 )

@@ -26,6 +26,8 @@ SORTS: Final = (
     "rule",
     "part",
     "source_id",
+    "amount",
+    "article",
     "log_id",
 )
 """What tracking logs can be sorted by; those that are alike stand by log id."""
@@ -68,7 +70,11 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One hit, as people read it; `recipient` is the address that the message went to."""
+    """One hit, as people read it.
+
+    `recipient` is the address that the message went to; without a message, the one of the recipient
+    that a web tag named, or nothing. `amount` and `article` are what a web tag told.
+    """
 
     log_id: LogId
     at: datetime
@@ -84,6 +90,8 @@ class LogRow:
     part: str
     message_id: MessageId
     recipient_id: RecipientId
+    amount: float | None = None
+    article: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

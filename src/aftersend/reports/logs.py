@@ -6,11 +6,12 @@ message are needed, and not those of others.
 Source: spec §6.1, §6.2, §6.3.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 from sqlalchemy import Connection
 
@@ -37,13 +38,18 @@ _COLUMNS: Final = (
     "recipient_id",
     "source_id",
     "part",
+    "amount",
+    "article",
 )
+_ADDRESSEE: Final = "addressee"
+"""The message of a hit; without one the recipient, below zero; 0 when nobody is known."""
+
 _NAMED_BY: Final = {
     "type": "url_type",
     "label": "url_id",
     "url": "url_id",
     "delivery": "delivery_id",
-    "recipient": "message_id",
+    "recipient": _ADDRESSEE,
 }
 """The column of each sort that goes by a text which hits do not hold."""
 
@@ -94,7 +100,7 @@ def log_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[
     Shape: `rows` have the columns `hit_columns()`.
     """
     urls = figures.url_names(connection, {row["url_id"] for row in rows})
-    addresses = figures.message_addresses(connection, {row["message_id"] for row in rows})
+    addresses = _addresses(connection, {_addressee(row) for row in rows})
     labels = figures.delivery_labels(connection, {row["delivery_id"] for row in rows})
     nameless = figures.UrlName("", "")
     return [
@@ -106,13 +112,15 @@ def log_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[
             label=urls.get(row["url_id"], nameless).label,
             delivery=labels.get(row["delivery_id"], ""),
             delivery_id=DeliveryId(row["delivery_id"]),
-            recipient=addresses.get(row["message_id"], ""),
+            recipient=addresses.get(_addressee(row), ""),
             source_id=row["source_id"],
             verdict=Verdict(row["verdict"]),
             rule=row["rule"],
             part=row["part"],
             message_id=MessageId(row["message_id"]),
             recipient_id=RecipientId(row["recipient_id"]),
+            amount=row["amount"],
+            article=row["article"],
         )
         for row in rows
     ]
@@ -128,9 +136,9 @@ def _page(asked: _List) -> LogPage:
         return LogPage([], 0)
     engine = duckdb.connect()
     try:
-        log = hits(
-            engine, asked.lake, deliveries=asked.deliveries, recipient=asked.recipient_id
-        ).select(*_COLUMNS, "flags", "is_seed")
+        log = hits(engine, asked.lake, deliveries=asked.deliveries, recipient=asked.recipient_id)
+        log = log.mutate(**{_ADDRESSEE: _who(log)})
+        log = log.select(*_COLUMNS, _ADDRESSEE, "flags", "is_seed")
         if asked.recipient_id is not None:
             # They are few, but stand far apart: go through the lake once.
             log = engine.create_table("log", log, temp=True)
@@ -177,9 +185,8 @@ def _filtered(connection: Connection, asked: _List, log: ibis.Table) -> ibis.Tab
         urls = figures.url_ids(connection, asked.deliveries, text=query.url)
         log = log.filter(log.url_id.isin(urls))
     if query.recipient:
-        ids = figures.message_ids(connection, asked.deliveries, address=query.recipient)
-        named = ibis.memtable(pa.table({"message_id": pa.array(ids, pa.int64())}))
-        log = log.semi_join(named, "message_id")
+        named = _with_address(connection, asked, log)
+        log = log.semi_join(named, _ADDRESSEE)
     return log
 
 
@@ -208,10 +215,42 @@ def _names(connection: Connection, asked: _List, log: ibis.Table) -> Iterable[tu
     if sort == "delivery":
         return figures.delivery_labels(connection, asked.deliveries).items()
     if sort == "recipient":
-        ids = log.select("message_id").distinct().to_pyarrow()["message_id"].to_pylist()
-        return figures.message_addresses(connection, ids).items()
+        ids = log.select(_ADDRESSEE).distinct().to_pyarrow()[_ADDRESSEE].to_pylist()
+        return _addresses(connection, ids).items()
     urls = figures.url_names(connection, figures.url_ids(connection, asked.deliveries))
     return [(key, url.label if sort == "label" else url.source) for key, url in urls.items()]
+
+
+def _who(log: ibis.Table) -> ir.Column:
+    return (log.message_id != 0).ifelse(log.message_id, -log.recipient_id)
+
+
+def _addressee(row: Mapping[str, Any]) -> int:
+    return int(row["message_id"] or -row["recipient_id"])
+
+
+def _with_address(connection: Connection, asked: _List, log: ibis.Table) -> ibis.Table:
+    """List the addressees whose address holds the text that is asked for."""
+    text = asked.query.recipient
+    sent = figures.message_ids(connection, asked.deliveries, address=text)
+    others = _addresses(connection, _without_message(log)).items()
+    ids = [*sent, *(key for key, email in others if text.casefold() in email.casefold())]
+    return ibis.memtable(pa.table({_ADDRESSEE: pa.array(ids, pa.int64())}))
+
+
+def _without_message(log: ibis.Table) -> list[int]:
+    keys = log.filter(log[_ADDRESSEE] < 0).select(_ADDRESSEE).distinct()
+    found: list[int] = keys.to_pyarrow()[_ADDRESSEE].to_pylist()
+    return found
+
+
+def _addresses(connection: Connection, keys: Collection[int]) -> Mapping[int, str]:
+    """Give addresses by what `_ADDRESSEE` tells."""
+    messages = {MessageId(key) for key in keys if key > 0}
+    recipients = {RecipientId(-key) for key in keys if key < 0}
+    emails = figures.recipient_addresses(connection, recipients)
+    named: dict[int, str] = {-number: email for number, email in emails.items()}
+    return named | dict(figures.message_addresses(connection, messages))
 
 
 def _rows(table: ibis.Table) -> list[Mapping[str, Any]]:

@@ -36,6 +36,8 @@ LOG_COLUMNS: Final = (
     "verdict",
     "rule",
     "part",
+    "amount",
+    "article",
 )
 """The columns of tracking logs in JSON and CSV, in order."""
 

@@ -41,13 +41,24 @@ _COLUMNS: Final = {
     "recipient_click_rate": "Clicks ÷ sent",
     "raw_reactivity": "Raw reactivity",
 }
+_NEEDED: Final = (
+    "delivery_id",
+    "message_id",
+    "url_id",
+    "url_type",
+    "source_id",
+    "domain",
+    "amount",
+    "article",
+    "counted",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """What the hits say: measures by delivery, and by domain."""
 
-    deliveries: Mapping[int, Mapping[str, int]]
+    deliveries: Mapping[int, Mapping[str, float]]
     domains: Mapping[str, Mapping[str, int]]
 
 
@@ -114,17 +125,16 @@ def _measure(lake: Lake, scope: Scope, tracked: Collection[DeliveryId]) -> _Meas
     connection = duckdb.connect()
     try:
         log = counted_hits(connection, lake, scope, tracked)
-        needed = ("delivery_id", "message_id", "url_id", "url_type", "source_id", "domain")
-        counted = connection.create_table("counted", log.select(*needed, "counted"), temp=True)
+        counted = connection.create_table("counted", log.select(*_NEEDED), temp=True)
         return _Measured(
             deliveries=_by("delivery_id", aggregate(counted)),
-            domains=_by("domain", aggregate(counted, by=("domain",))),
+            domains=_by("domain", aggregate(counted.filter(counted.domain != ""), by=("domain",))),
         )
     finally:
         connection.disconnect()
 
 
-def _by(key: str, table: Any) -> Mapping[Any, Mapping[str, int]]:
+def _by(key: str, table: Any) -> Mapping[Any, Mapping[str, Any]]:
     rows: list[dict[str, Any]] = table.to_pyarrow().to_pylist()
     return {row.pop(key): row for row in rows}
 

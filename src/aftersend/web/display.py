@@ -19,6 +19,7 @@ __all__ = [
     "middle",
     "number",
     "percent",
+    "quantity",
     "relative",
 ]
 
@@ -78,6 +79,15 @@ def number(value: int | float | None) -> str:
     '10,186,024'
     """
     return NOTHING if value is None else f"{value:,.0f}"
+
+
+def quantity(value: int | float | None) -> str:
+    """Spell a count, or with two decimals what is none: a sum of money, an average.
+
+    >>> quantity(1500), quantity(1500.0)
+    ('1,500', '1,500.00')
+    """
+    return f"{value:,.2f}" if isinstance(value, float) else number(value)
 
 
 def percent(ratio: float | None) -> str:

@@ -35,6 +35,7 @@ def engine(*, zone: Zone, clock: Clock) -> JinjaTemplateEngine:
         short=zone.short,
         number=display.number,
         percent=display.percent,
+        quantity=display.quantity,
         duration=display.duration,
         middle=display.middle,
         relative=lambda at: display.relative(at, clock.now()),

@@ -9,9 +9,10 @@ from litestar.response import Stream, Template
 from aftersend.database import activity, deliveries, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.errors import NotFound
+from aftersend.lake.measure import MEASURES
 from aftersend.model.ids import DeliveryId, UrlId
 from aftersend.reports import behind, logs, tracking_indicators, url_clicks
-from aftersend.reports.indicator import INDICATORS
+from aftersend.reports.indicator import INDICATORS, Box
 from aftersend.reports.scope import Scope, as_of
 from aftersend.web import chart, freshness
 from aftersend.web.display import Zone
@@ -22,6 +23,8 @@ from aftersend.web.services import Given, Services
 from aftersend.web.template import page
 
 __all__ = ["HANDLERS"]
+
+_SUMS: Final = frozenset(name for name, measure in MEASURES.items() if measure.summed)
 
 
 @get("/deliveries/{delivery_id:int}/tracking", sync_to_thread=True)
@@ -37,7 +40,8 @@ def show_statistics(
     report = tracking_indicators.report(
         services.database, services.lake, _scope(services, delivery.id, is_all_hits=is_all_hits)
     )
-    has_hits = any(
+    has_visits = bool(report.indicators["total_web_page"].value)
+    has_hits = has_visits or any(
         report.indicators[name].value for name in ("recipient_open", "opt_out", "mirror_page")
     )
     return page(
@@ -49,6 +53,7 @@ def show_statistics(
         as_of=report.as_of,
         report=report,
         indicators=INDICATORS,
+        boxes=[box for box in Box if has_visits or box is not Box.WEB],
         counted=behind.COUNTED,
         is_all_hits=is_all_hits,
         has_hits=has_hits,
@@ -102,6 +107,8 @@ def show_figure(
         domain=domain,
         is_all_hits=hits == "all",
         kind=type(found.rows[0]).__name__ if found.rows else "",
+        value=found.value,
+        is_sum=name in _SUMS,
         listing=Listing(found.rows, found.total, offset),
     )
 

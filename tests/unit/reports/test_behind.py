@@ -3,11 +3,11 @@
 import pytest
 
 from aftersend.errors import InvalidInput
-from aftersend.model.enumeration import FailureReason, MessageStatus, Verdict
+from aftersend.model.enumeration import FailureReason, MessageStatus, UrlType, Verdict
 from aftersend.reports.behind import Page, Reaction, behind
 from aftersend.reports.log_query import LogRow
 from aftersend.reports.scope import Scope
-from tests.support.crowds import OPEN, SHOP, Hit, Sent, World
+from tests.support.crowds import NOBODY, OPEN, ORDER, PAGE, SHOP, Hit, Sent, World
 
 _PEOPLE = ["a@gmail.com", "b@aol.de", "c@example.com", "d@example.com"]
 
@@ -80,6 +80,28 @@ def test_behind_a_domain_stands_its_part(
     found = behind(world.database, world.lake, "recipient_open", scope, domain=domain)
 
     assert [row.recipient for row in found.rows] == people
+
+
+def test_behind_money_stand_the_transactions(world: World, sent: Sent) -> None:
+    """All transactions that count, those that told no amount too; together they are the figure."""
+    orders = [
+        Hit(0, ORDER, 20, "a", amount=0.1, article=1),
+        Hit(0, ORDER, 21, "a", amount=0.2),
+        Hit(NOBODY, ORDER, 22, "b"),
+        Hit(0, PAGE, 23, "a", amount=5.0, article=5),
+    ]
+    world.hit(sent, orders)
+    scope = Scope([sent.id])
+    found = behind(world.database, world.lake, "amount", scope, page=Page(limit=2))
+    items = behind(world.database, world.lake, "article", scope)
+
+    rows = [row for row in found.rows if isinstance(row, LogRow)]
+    assert [(row.type, row.label, row.recipient, row.amount, row.article) for row in rows] == [
+        (UrlType.TRANSACTION, "order", "", None, None),
+        (UrlType.TRANSACTION, "order", "a@gmail.com", 0.2, None),
+    ]
+    assert (found.value, found.total) == (0.3, 3)
+    assert (items.value, items.total) == (1, 3)
 
 
 def test_all_hits_are_listed_when_all_are_counted(world: World, sent: Sent) -> None:

@@ -99,4 +99,18 @@ def test_measures_that_are_given_win() -> None:
     """Figures read from the lake take the place of those written down; no hits are 0."""
     given_ = facts([_delivery(1), _delivery(2)], {1: {"recipient_open": 4}}).reactions
 
-    assert given_ == Reactions(success=180, recipient_open=4, estimated_recipient_open=5)
+    assert given_ == Reactions(
+        to_deliver=200, success=180, recipient_open=4, estimated_recipient_open=5
+    )
+
+
+def test_money_of_deliveries_is_added_up_without_drift() -> None:
+    """Three deliveries that brought 0.10, 0.20 and 0.30 brought 0.60 together.
+
+    Killed by: adding floats up as they are.
+    """
+    brought = {1: {"amount": 0.1}, 2: {"amount": 0.2}, 3: {"amount": 0.3}}
+    total = facts([_delivery(number) for number in brought], brought).reactions
+
+    assert total is not None
+    assert total.amount == 0.6

@@ -6,7 +6,7 @@ import pytest
 
 from aftersend.lake.measure import MEASURES
 from aftersend.reports.facts import Facts, Reactions
-from aftersend.reports.indicator import INDICATORS, figures
+from aftersend.reports.indicator import INDICATORS, Box, figures
 
 
 def _facts(success: int = 100, **reactions: Any) -> Facts:
@@ -24,6 +24,8 @@ _VECTOR_A = _facts(
     person_click=93_107,
     total_recipient_click=120_434,
     recipient_click=83_012,
+    transaction=239,
+    amount=154.0,
 )
 
 
@@ -55,6 +57,32 @@ def test_estimated_reactivity_is_that_of_the_published_screenshot() -> None:
     assert f"{100 * value:.2f}" == "5.63"
 
 
+def test_the_average_transaction_is_that_of_the_published_screenshot() -> None:
+    """An amount of 154 over 239 transactions is 0.64 on average."""
+    value = figures(_VECTOR_A)["average_amount"].value
+
+    assert value is not None
+    assert f"{value:.2f}" == "0.64"
+
+
+def test_money_is_told_by_transaction_and_by_message() -> None:
+    """30.50 and 6 items in 4 transactions, from 10 messages of tracked deliveries, of 20 in all."""
+    brought = Reactions(to_deliver=10, transaction=4, amount=30.5, article=6, total_web_page=9)
+    web = [one.name for one in INDICATORS if one.box is Box.WEB]
+    found = figures(Facts(20, 20, 0, brought))
+
+    assert {name: found[name].value for name in web} == {
+        "total_web_page": 9,
+        "transaction": 4,
+        "amount": 30.5,
+        "article": 6,
+        "average_amount": 7.625,
+        "average_article": 1.5,
+        "amount_per_message": 3.05,
+    }
+    assert {found[name].rate for name in web} == {None}
+
+
 def test_rates_above_one_are_not_clamped() -> None:
     """Fifteen clicks of four messages are 375 %."""
     assert figures(_facts(4, total_recipient_click=15))["total_recipient_click"].rate == 3.75
@@ -65,8 +93,9 @@ def test_a_share_of_nothing_is_nothing() -> None:
     nothing = figures(_facts(0))
 
     assert nothing["recipient_open"].rate is None
-    assert nothing["raw_reactivity"].value is None
-    assert nothing["opt_out"].value == 0
+    for name in ("raw_reactivity", "average_amount", "average_article", "amount_per_message"):
+        assert nothing[name].value is None, name
+    assert (nothing["opt_out"].value, nothing["amount"].value) == (0, 0)
 
 
 def test_without_tracking_only_what_was_sent_has_a_value() -> None:

@@ -4,18 +4,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aftersend.errors import InvalidInput, NotFound
-from aftersend.model.enumeration import UrlType, Verdict
-from aftersend.model.ids import DeliveryId, LogId
+from aftersend.model.enumeration import DeliveryKind, UrlType, Verdict
+from aftersend.model.ids import DeliveryId, LogId, MessageId
 from aftersend.reports import logs
 from aftersend.reports.log_query import SORTS, LogPage, LogQuery, LogRow
 from aftersend.reports.logs import delivery_logs, recipient_logs
-from tests.support.crowds import MIRROR, NEWS, OPEN, OPT_OUT, SHOP, START, Hit, Sent, World
+from tests.support.crowds import (
+    MIRROR,
+    NEWS,
+    NOBODY,
+    OPEN,
+    OPT_OUT,
+    ORDER,
+    PAGE,
+    SHOP,
+    START,
+    Hit,
+    Sent,
+    World,
+)
 from tests.support.crowds import make_world as make
 
 _PEOPLE = ["marie@example.com", "henry@example.com", "John@example.com"]
@@ -166,6 +180,50 @@ def test_a_recipient_has_the_logs_of_all_deliveries(world: World, sent: Sent) ->
     assert page.rows[2].verdict is Verdict.REPEAT
 
 
+def test_web_visits_are_listed_like_any_hit(world: World, sent: Sent) -> None:
+    """Type, label or name of the tag, amount and items; the recipient whom the tag named, or none.
+
+    A recipient is found and sorted by address, with a message or without.
+    """
+    world.hit(
+        sent,
+        [
+            Hit(0, PAGE, 200, "browser-1"),
+            Hit(1, ORDER, 210, "b", amount=19.99, article=2, has_message=False),
+            Hit(NOBODY, ORDER, 220, "b"),
+        ],
+    )
+    newest = _list(world, sent, limit=3).rows
+    named = _list(world, sent, recipient="HENRY", url="order")
+    up = _list(world, sent, sort="recipient", is_descending=False, type=UrlType.TRANSACTION)
+
+    assert [(row.type.slug, row.label, row.recipient) for row in newest] == [
+        ("transaction", "order", ""),
+        ("transaction", "order", "henry@example.com"),
+        ("web", "Home page", "marie@example.com"),
+    ]
+    assert [(row.amount, row.article) for row in newest] == [(None, None), (19.99, 2), (None, None)]
+    assert (newest[1].recipient_id, newest[1].message_id) == (sent.recipients[1], 0)
+    assert (_numbers(named.rows), named.total) == ([11], 1)
+    assert [row.recipient for row in up.rows] == ["", "henry@example.com"]
+
+
+def test_a_recipient_has_visits_of_deliveries_that_never_came(world: World, sent: Sent) -> None:
+    """A tag may count a visit for a delivery that the recipient got no message of."""
+    visits = world.send([], label="Web visits", kind=DeliveryKind.WEB_VISITS, contact_at=None)
+    autumn = world.send(["new@example.com"], label="Autumn")
+    marie = {"messages": [MessageId(0)], "recipients": sent.recipients, "domains": sent.domains}
+    for second, other in ((300, visits), (310, autumn)):
+        world.hit(replace(other, **marie), [Hit(0, PAGE, second, "b", has_message=False)])
+    world.consolidate()
+    page = recipient_logs(world.database, world.lake, sent.recipients[0], LogQuery(limit=2))
+
+    assert [(row.delivery, row.recipient) for row in page.rows] == [
+        ("Autumn", "marie@example.com"),
+        ("Web visits", "marie@example.com"),
+    ]
+
+
 def test_who_got_nothing_has_no_logs(world: World, sent: Sent) -> None:
     """A recipient without messages has an empty tab."""
     stranger = world.send(["new@example.com"]).recipients[0]
@@ -191,13 +249,18 @@ def test_beyond_the_end_is_nothing(world: World, sent: Sent) -> None:
     assert (list(page.rows), page.total) == ([], 9)
 
 
-_hits = st.builds(
+_common: Any = {
+    "second": st.integers(0, 90).map(float),
+    "source_id": st.sampled_from(["", "one"]),
+    "flags": st.sampled_from(["0", "0", "u", "h"]),
+}
+_hits = st.builds(Hit, who=st.integers(0, 2), what=st.integers(0, 4), **_common) | st.builds(
     Hit,
-    who=st.integers(0, 2),
-    what=st.integers(0, 4),
-    second=st.integers(0, 90).map(float),
-    source_id=st.sampled_from(["", "one"]),
-    flags=st.sampled_from(["0", "0", "u", "h"]),
+    who=st.integers(NOBODY, 2),
+    what=st.sampled_from([PAGE, ORDER]),
+    amount=st.sampled_from([None, 1.5]),
+    has_message=st.booleans(),
+    **_common,
 )
 
 

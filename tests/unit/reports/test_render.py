@@ -41,7 +41,8 @@ def test_a_log_row_has_the_promised_fields() -> None:
         '{"log_id": "10x0000000000000003", "at": "2026-01-02T03:04:05.006000Z",'
         ' "type": "email_click", "url": "https://example.com/", "label": "Home",'
         ' "delivery": "News", "delivery_id": 7, "recipient": "marie@example.com",'
-        ' "source_id": "", "verdict": "human", "rule": "", "part": "h"}'
+        ' "source_id": "", "verdict": "human", "rule": "", "part": "h",'
+        ' "amount": null, "article": null}'
     )
 
 

@@ -1,7 +1,10 @@
 """The report Tracking indicators, from stores to figures."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -17,10 +20,24 @@ from aftersend.model.run import Counts
 from aftersend.reports import render
 from aftersend.reports.behind import COUNTED, Page, behind
 from aftersend.reports.deliveries import summaries, summary
+from aftersend.reports.indicator import INDICATORS, Box
 from aftersend.reports.report import Report
 from aftersend.reports.scope import Scope
 from aftersend.reports.tracking_indicators import report
-from tests.support.crowds import MIRROR, NEWS, OPEN, OPT_OUT, SHOP, START, Hit, Sent, World
+from tests.support.crowds import (
+    MIRROR,
+    NEWS,
+    NOBODY,
+    OPEN,
+    OPT_OUT,
+    ORDER,
+    PAGE,
+    SHOP,
+    START,
+    Hit,
+    Sent,
+    World,
+)
 from tests.support.crowds import make_world as make
 
 _GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
@@ -135,7 +152,63 @@ def test_people_are_counted_as_others_have_failed_to(world: World) -> None:
         "recipient_click": 2,
         "raw_reactivity": pytest.approx(2 / 3),
         "estimated_reactivity": pytest.approx(2 / 3),
+        "total_web_page": 0,
+        "transaction": 0,
+        "amount": 0,
+        "article": 0,
+        "average_amount": None,
+        "average_article": None,
+        "amount_per_message": 0,
     }
+
+
+def test_web_visits_and_transactions_are_counted(world: World) -> None:
+    """Visits, transactions, money and items of people; nobody's visit has no email domain.
+
+    Of people who got a message a visit proves an opening, as any other hit does.
+    """
+    sent = world.send([*_PEOPLE, "seed@example.com"], seeds=[5])
+    world.hit(
+        sent,
+        [
+            Hit(0, PAGE, 0, "browser-a"),
+            Hit(0, ORDER, 9, "browser-a", amount=0.1, article=2),
+            Hit(NOBODY, PAGE, 5, "browser-b"),
+            Hit(NOBODY, ORDER, 6, "browser-b", amount=0.2),
+            Hit(1, ORDER, 7, "browser-c", article=1, has_message=False),
+            Hit(1, ORDER, 8, "robot", flags="h", amount=99.0, article=9),
+            Hit(5, ORDER, 9, "seed", amount=50.0, article=5),
+        ],
+    )
+    world.consolidate()
+    scope = Scope([sent.id])
+    found = report(world.database, world.lake, scope)
+    values = _values(found)
+
+    names = [one.name for one in INDICATORS if one.box is Box.WEB]
+    assert {name: values[name] for name in names} == {
+        "total_web_page": 5,
+        "transaction": 3,
+        "amount": 0.3,
+        "article": 3,
+        "average_amount": pytest.approx(0.1),
+        "average_article": 1,
+        "amount_per_message": pytest.approx(0.06),
+    }
+    assert (values["recipient_open"], values["recipient_click"]) == (1, 0)
+    assert "Others" in [row["domain"] for row in found.tables["domains"].rows]
+    assert found == report(world.database, world.lake, Scope([sent.id], since=START))
+
+
+def test_visits_of_nobody_make_no_domain(world: World) -> None:
+    """A delivery to Gmail alone has no row of others, whoever visited pages."""
+    sent = world.send(["a@gmail.com"])
+    world.hit(sent, [Hit(NOBODY, PAGE, 0, "browser")])
+    world.consolidate()
+
+    for scope in (Scope([sent.id]), Scope([sent.id], since=START)):
+        rows = report(world.database, world.lake, scope).tables["domains"].rows
+        assert [row["domain"] for row in rows] == ["Gmail", "Total"]
 
 
 def test_all_hits_count_machines_but_no_seeds(world: World) -> None:
@@ -280,27 +353,40 @@ def test_as_of_is_when_the_last_finished_run_began(world: World) -> None:
     assert summary(world.database, sent.id).as_of == began
 
 
-_hits = st.builds(
+_common: Any = {
+    "second": st.integers(0, 300).map(float),
+    "source_id": st.sampled_from(["", "one", "two", "three"]),
+    "flags": st.sampled_from(["0", "0", "0", "u", "h", "x"]),
+}
+_hits = st.builds(Hit, who=st.integers(0, 4), what=st.integers(0, 4), **_common) | st.builds(
     Hit,
-    who=st.integers(0, 4),
-    what=st.integers(0, 4),
-    second=st.integers(0, 300).map(float),
-    source_id=st.sampled_from(["", "one", "two", "three"]),
-    flags=st.sampled_from(["0", "0", "0", "u", "h", "x"]),
+    who=st.integers(NOBODY, 4),
+    what=st.sampled_from([PAGE, ORDER, ORDER]),
+    amount=st.sampled_from([None, 0.1, 0.2, 19.99, -19.99]),
+    article=st.sampled_from([None, 1, 3]),
+    has_message=st.booleans(),
+    **_common,
 )
+
+
+def _exact(values: Iterable[float | None]) -> float:
+    return float(sum(Decimal(str(value)) for value in values if value is not None))
 
 
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.lists(_hits, max_size=25), min_size=1, max_size=3))
 @example([[Hit(0, SHOP, 0, "one")], [Hit(1, SHOP, 0, "one")]])
 @example([[Hit(0, OPEN, 0), Hit(0, OPEN, 9)]])
+@example([[Hit(0, ORDER, 0, "a", amount=0.1)], [Hit(0, ORDER, 0, "a", amount=0.2, article=2)]])
 def test_every_place_says_the_same(
     tmp_path_factory: pytest.TempPathFactory, empty_database: Path, crowd: list[list[Hit]]
 ) -> None:
     """Whatever happened: report, live count, list, and the rows behind each figure agree (D7).
 
+    The list behind a sum adds up to it, all others are as long as their figures.
+
     Killed by: listing people over all deliveries at once instead of per delivery; counting repeats
-    in the live figures.
+    in the live figures; money of deliveries added up as floats.
     """
     world = make(tmp_path_factory.mktemp("world"), empty_database)
     sent = [world.send([*_PEOPLE, "seed@example.com"], seeds=[5]) for _ in crowd]
@@ -315,10 +401,15 @@ def test_every_place_says_the_same(
 
     assert live == found
     for name in COUNTED:
-        value = found.indicators[name].value
-        assert sum(one.indicators[name].value or 0 for one in listed) == value
-        assert rows[name].total == value, name
-        assert len(rows[name].rows) == value, name
+        value, behind_it = found.indicators[name].value, rows[name]
+        assert _exact(one.indicators[name].value for one in listed) == value
+        assert behind_it.value == value, name
+        assert behind_it.total == len(behind_it.rows), name
+        if name in ("amount", "article"):
+            assert _exact(getattr(row, name) for row in behind_it.rows) == value, name
+            assert behind_it.total == found.indicators["transaction"].value
+        else:
+            assert behind_it.total == value, name
     total = found.tables["domains"].rows[-1]
     for name in ("recipient_open", "recipient_click"):
         assert total[name] == found.indicators[name].value
