@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aftersend.content import Addresses
     from aftersend.delivery.mail_server import MailServer
     from aftersend.delivery.office import PostOffice
+    from aftersend.delivery.registration import Registry
     from aftersend.lake.table import Lake
     from aftersend.model.ids import DeliveryId
     from aftersend.tracking.steps import Context
@@ -44,6 +45,7 @@ __all__ = [
     "open_instance",
     "post_office",
     "recompute",
+    "registry",
     "remember_addresses",
     "run_workflow",
     "scheduler",
@@ -105,8 +107,13 @@ class Instance:
     @property
     def redirect_url(self) -> str:
         """Give the public base of tracked links."""
+        return self.settings.collector.external_url or self.collector_url
+
+    @property
+    def collector_url(self) -> str:
+        """Give where the tracking server of this machine listens."""
         collector = self.settings.collector
-        known = collector.external_url or _read_addresses(self.directory).get("collector")
+        known = _read_addresses(self.directory).get("collector")
         return known or f"http://{collector.host}:{collector.port}"
 
     @property
@@ -258,6 +265,19 @@ def post_office(opened: Instance) -> "PostOffice":
     )
 
 
+def registry(opened: Instance) -> "Registry":
+    """Give what registering and verifying tracking servers stands on."""
+    from aftersend.delivery.registration import Registry
+
+    return Registry(
+        office=post_office(opened),
+        entropy=opened.entropy,
+        instance=opened.settings.collector.instance,
+        var=opened.var,
+        local_url=opened.collector_url,
+    )
+
+
 def mail_server(opened: Instance) -> "MailServer":
     """Tell where messages are handed over.
 
@@ -366,19 +386,20 @@ def _context(opened: Instance) -> "Iterator[Context]":
     """Give the Tracking workflow what it works with, for one run.
 
     The spool of each tracking server that runs here is read as a folder, the others over HTTP.
-    Those that were down when a delivery was published get its catalogue first.
+    Those that could not be registered before are first, and those that were down when a delivery
+    was published get its catalogue.
     """
-    from aftersend.database import tracking_servers
     from aftersend.delivery.publish import retry
+    from aftersend.delivery.registration import validate
     from aftersend.tracking.source import LocalSource, Source, http_source
     from aftersend.tracking.steps import Context
+    from aftersend.tracking.unregistered import Unregistered
 
+    remote = validate(registry(opened))
     retry(post_office(opened))
     tracking = opened.settings.tracking
     lines_max = tracking.log_count_per_request
-    with opened.database.read() as connection:
-        remote = tracking_servers.every(connection)
-    elsewhere = {server.id for server in remote}
+    elsewhere = {server.id for server in remote if server.is_registered}
     sources: list[Source] = [
         LocalSource(ServerId(folder.name), folder, tracking.load_lines_max)
         for folder in sorted(opened.spool.iterdir())
@@ -387,6 +408,9 @@ def _context(opened: Instance) -> "Iterator[Context]":
     password = opened.settings.collector.password
     with ExitStack() as stack:
         for server in remote:
+            if not server.is_registered:
+                sources.append(Unregistered(server.id, server.problem))
+                continue
             source = http_source(
                 server.id, url=server.internal_url, password=password, lines_max=lines_max
             )
@@ -398,6 +422,7 @@ def _context(opened: Instance) -> "Iterator[Context]":
             inbox=opened.var / "inbox",
             clock=opened.clock,
             settings=tracking,
+            web_tracking=opened.settings.web_tracking,
         )
 
 

@@ -67,7 +67,7 @@ class Tracker:
 
     def admin(self, method: str, path: str, content: bytes = b"") -> httpx.Response:
         """Ask as the application does."""
-        headers = {"authorization": f"Bearer {PASSWORD}"}
+        headers = {"authorization": f"Bearer {self.config.password}"}
         return self.client.request(method, path, headers=headers, content=content)
 
     @property

@@ -103,6 +103,8 @@ class Enrolment:
                     f" {before.registered_at}: register it with --force to take it over, if that"
                     " one is gone.",
                 )
+            if before is not None:
+                return before
             state = _State(application, f"{self._clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
             files.write_atomic(path, json.dumps(asdict(state)).encode(), mode=0o600)
         return state

@@ -53,13 +53,14 @@ def test_a_registration_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_same_application_registers_as_often_as_it_likes(tracker: Tracker) -> None:
-    """Registering again is no takeover; its moment is that of the last time."""
-    _register(tracker)
+    """Registering again is no takeover and changes nothing; insisting gives a new moment."""
+    first = _register(tracker)
     tracker.clock.advance(60)
     again = _register(tracker)
+    forced = _register(tracker, force=True)
 
-    assert again.status_code == 200
-    assert again.json()["registered_at"].startswith(f"{NOW:%Y-%m-%dT%H}:05:05")
+    assert (200, first.json()) == (again.status_code, again.json())
+    assert forced.json()["registered_at"].startswith(f"{NOW:%Y-%m-%dT%H}:05:05")
 
 
 def test_another_application_has_to_insist(tracker: Tracker) -> None:
