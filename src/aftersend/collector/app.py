@@ -5,7 +5,6 @@ small); what does take time is behind a door, and answered on an event loop besi
 """
 
 import html
-import json
 import socket
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -16,12 +15,14 @@ from aftersend.collector.budget import Budget
 from aftersend.collector.catalogues import Catalogues
 from aftersend.collector.client import address_reader
 from aftersend.collector.config import CollectorConfig
+from aftersend.collector.consent import Consent
 from aftersend.collector.cookie import Cookies
+from aftersend.collector.enrolment import Enrolment
 from aftersend.collector.flusher import Flusher
-from aftersend.collector.hit import Hits, mended
+from aftersend.collector.hit import Hits, respelled
+from aftersend.collector.late import LateHits
 from aftersend.collector.metrics import Metrics
 from aftersend.collector.page import (
-    JSON_HEADERS,
     NOT_ALLOWED,
     NOT_ALLOWED_HEADERS,
     NOT_FOUND,
@@ -29,8 +30,14 @@ from aftersend.collector.page import (
     UNAVAILABLE,
     XML_HEADERS,
 )
+from aftersend.collector.ping import Pings
 from aftersend.collector.recorder import Recorder
 from aftersend.collector.registration import Registration
+from aftersend.collector.resources import Resources
+from aftersend.collector.snapshot import Snapshots
+from aftersend.collector.spare import Spares
+from aftersend.collector.status import Status
+from aftersend.collector.tag import Tags
 from aftersend.errors import InvalidToken
 from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import Entropy
@@ -41,7 +48,6 @@ __all__ = ["Collector"]
 
 _HIT: Final = "/r/"
 _TEST: Final = "/r/test"
-_HEALTH: Final = "/health"
 _READING: Final = ("GET", "HEAD")
 _FAULTS_MAX: Final = 10
 
@@ -66,19 +72,22 @@ class Collector:
 
     def __init__(self, config: CollectorConfig, clock: Clock, entropy: Entropy) -> None:
         """Prepare; `open` takes the spool."""
-        self._config, self._clock = config, clock
+        self._config, self._clock, self._entropy = config, clock, entropy
         self._metrics = Metrics()
         self._cookies = Cookies(config, entropy)
-        self._catalogues = Catalogues(
-            config.catalogue_directory,
-            clock=clock,
-            capacity=config.catalogues_in_memory,
-            expiration_url=config.expiration_url,
-        )
+        self._catalogues = _catalogues(config, clock)
         self._registration = Registration(config, self._catalogues)
-        self._doors: tuple[Door, ...] = (self._registration,)
+        self._spares = Spares(config, clock)
+        self._snapshots = Snapshots(config, self._metrics, self._catalogues, clock)
+        self._doors: tuple[Door, ...] = (
+            self._registration,
+            Resources(config, self._spares, clock),
+            Enrolment(config, clock),
+            Status(config, self._snapshots, self._metrics),
+        )
+        self._consent = Consent(config, self._cookies)
+        self._pings = Pings(config)
         self._address_of = address_reader(config)
-        self._build = ""
         self._writer: Writer | None = None
         self._flusher: Flusher | None = None
         self.faults: list[Exception] = []
@@ -93,14 +102,29 @@ class Collector:
         """
         config, clock = self._config, self._clock
         self._registration.open()
+        self._spares.open()
         writer = Writer.open(
             config.spool_directory, server=config.server_id, clock=clock, limits=config.limits
         )
         self._writer = writer
-        self._flusher = Flusher(writer, interval_ms=config.fsync_interval_ms, clock=clock)
-        self._flusher.start()
         budget = Budget(config.source_hits_per_minute_max, clock)
+        self._flusher = Flusher(
+            writer,
+            interval_ms=config.fsync_interval_ms,
+            clock=clock,
+            times=self._metrics.syncs,
+            chores=(self._snapshots.write, budget.tell),
+        )
+        self._flusher.start()
         recorder = Recorder(writer, budget, self._metrics)
+        self._tags = Tags(
+            config,
+            clock=clock,
+            cookies=self._cookies,
+            recorder=recorder,
+            metrics=self._metrics,
+            flusher=self._flusher if config.fsync_interval_ms == 0 else None,
+        )
         self._hits = Hits(
             config,
             clock=clock,
@@ -109,13 +133,17 @@ class Collector:
             recorder=recorder,
             metrics=self._metrics,
             flusher=self._flusher if config.fsync_interval_ms == 0 else None,
+            is_elsewhere=self._spares.is_worth_asking if config.spare_servers else None,
         )
+        self._late_hits = self._made_late_hits(writer) if config.spare_servers else None
+        self._snapshots.open(writer)
 
     def close(self) -> None:
         """Bring everything onto the disk and free the spool."""
         if self._flusher is not None and self._writer is not None:
             self._flusher.stop()
             self._writer.close()
+            self._snapshots.close()
             self._writer = self._flusher = None
 
     def answer(self, scope: Any, proto: Any) -> bool:
@@ -142,8 +170,31 @@ class Collector:
                 if door.has(scope.path):
                     await door.answer(scope, proto)
                     return
+            assert self._late_hits is not None, "hits are declined only where others are asked"
+            await self._late_hits.answer(scope, proto)
         except Exception as error:  # noqa: BLE001 - the edge: no request may harm the next one
             self._note_fault(error, proto)
+
+    def _made_late_hits(self, writer: Writer) -> LateHits:
+        """Make what answers hits on the event loop: it shares nothing but the spool."""
+        config, clock = self._config, self._clock
+        catalogues = _catalogues(config, clock)
+        budget = Budget(config.source_hits_per_minute_max, clock)
+
+        def recheck(delivery_id: int) -> None:
+            catalogues.recheck(delivery_id)
+            self._catalogues.recheck(delivery_id)
+
+        hits = Hits(
+            config,
+            clock=clock,
+            catalogues=catalogues,
+            cookies=Cookies(config, self._entropy),
+            recorder=Recorder(writer, budget, self._metrics),
+            metrics=self._metrics,
+            flusher=self._flusher if config.fsync_interval_ms == 0 else None,
+        )
+        return LateHits(self._spares, hits, recheck=recheck)
 
     def _answer_without_token(self, scope: Any, proto: Any, path: str, method: str) -> bool:
         """Answer what stands beside the hits, whatever is named by a query, or mended hits."""
@@ -151,7 +202,11 @@ class Collector:
             proto.response_bytes(200, XML_HEADERS, self._test(scope))
             self._metrics.requests["test", "ok"] += 1
             return True
-        # Here is the place of what stands beside the hits: `ping`, `consent`, then tags by query.
+        if self._pings.answer(scope, proto):
+            self._metrics.requests["ping", "ok"] += 1
+            return True
+        if self._consent.answer(scope, proto) or self._visit(scope, proto):
+            return True
         query = scope.query_string
         if (
             self._config.has_legacy_links
@@ -159,25 +214,26 @@ class Collector:
             and self._hits.answer_legacy(scope, proto, method)
         ):
             return True
-        if (plain := mended(path)) is not None:
+        for plain in respelled(path):
             with suppress(InvalidToken):
                 return self._hits.answer(scope, proto, plain, method)
         self._not_found(proto)
         return True
+
+    def _visit(self, scope: Any, proto: Any) -> bool:
+        """Answer a web tag; False when the query names none."""
+        address = self._address_of(scope, scope.headers)
+        return self._tags.answer(scope, proto, address=address)
 
     def _answer_else(self, scope: Any, proto: Any, path: str, method: str) -> bool:
         """Answer what is neither click nor open: rare, so it may be slow."""
         if method not in _READING:
             proto.response_bytes(405, NOT_ALLOWED_HEADERS, NOT_ALLOWED)
             self._metrics.requests["other", "not_allowed"] += 1
-        elif path == _HEALTH:
-            status, body = self._health()
-            proto.response_bytes(status, JSON_HEADERS, body)
-            self._metrics.requests["other", "health"] += 1
-        elif "%" in path and (plain := unquote(path)).startswith(_HIT):
-            with suppress(InvalidToken):  # a gateway has escaped our address twice
-                return self._hits.answer(scope, proto, plain, method)
-            return self._answer_without_token(scope, proto, plain, method)
+        elif "%" in path and unquote(path).startswith(_HIT):
+            return self._answer_without_token(scope, proto, path, method)  # escaped twice
+        elif path == "/r" and self._visit(scope, proto):
+            pass
         else:
             self._not_found(proto)
         return True
@@ -193,7 +249,7 @@ class Collector:
         values = {
             "status": "OK",
             "date": f"{self._clock.now():%Y-%m-%dT%H:%M:%S.%fZ}",
-            "build": self._version(),
+            "build": self._snapshots.build,
             "host": headers.get("host") or "",
             "localHost": socket.gethostname(),
             "sourceIP": self._address_of(scope, headers) if is_shown else "",
@@ -201,33 +257,18 @@ class Collector:
         spelled = " ".join(f"{name}='{html.escape(text)}'" for name, text in values.items())
         return f"<redir {spelled}/>".encode()
 
-    def _health(self) -> tuple[int, bytes]:
-        assert self._writer is not None, "only an open server is asked"
-        state = self._writer.state
-        is_ok = not state.unwritten
-        document = {
-            "status": "ok" if is_ok else "red",
-            "server_id": self._config.server_id,
-            "build": self._version(),
-            "spool": {
-                "last": state.last,
-                "unwritten": state.unwritten,
-                "lost": state.lost,
-                "failed_syncs": state.failed_syncs,
-            },
-        }
-        return 200 if is_ok else 503, json.dumps(document).encode()
-
-    def _version(self) -> str:
-        if not self._build:
-            from importlib.metadata import version  # slow to import, and a click never needs it
-
-            self._build = version("aftersend")
-        return self._build
-
     def _note_fault(self, error: Exception, proto: Any) -> None:
         """Keep and tell a bug of ours, without what was asked: it may be about a person."""
         logger("collector").error("a request failed", exc_info=error)
         proto.response_bytes(500, PAGE_HEADERS, UNAVAILABLE)
         # Without the frames, which hold the request, and by it the HTTP server's threads.
         self.faults = [*self.faults[1 - _FAULTS_MAX :], error.with_traceback(None)]
+
+
+def _catalogues(config: CollectorConfig, clock: Clock) -> Catalogues:
+    return Catalogues(
+        config.catalogue_directory,
+        clock=clock,
+        capacity=config.catalogues_in_memory,
+        expiration_url=config.expiration_url,
+    )

@@ -26,6 +26,7 @@ from aftersend.platform.telemetry import logger
 __all__ = ["Catalogues", "Known", "Link"]
 
 _CHECK_SECONDS: Final = 1.0
+_ABSENT_MAX: Final = 10_000
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -64,8 +65,10 @@ class _Entry:
 class Catalogues:
     """The most recently used catalogues of a folder; a changed file is noticed within a second.
 
-    Limits: `capacity` deliveries in memory. A delivery without a file costs one question to the
-    kernel each time, and no memory.
+    One thread asks; any may `recheck`.
+
+    Limits: `capacity` deliveries in memory. That a delivery has no file is remembered for a second,
+        of at most 10,000 deliveries: who makes ids up does not even ask the kernel each time.
     """
 
     def __init__(
@@ -77,9 +80,12 @@ class Catalogues:
         self._monotonic = clock.monotonic
         self._capacity = capacity
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._absent: dict[int, float] = {}
+        self._asked = self._loaded = self._missed = 0
 
     def get(self, delivery_id: int) -> Known | None:
         """Give the catalogue of a delivery, or None when there is none that can be used."""
+        self._asked += 1
         entry = self._entries.get(delivery_id)
         if entry is not None:
             self._entries.move_to_end(delivery_id)
@@ -89,19 +95,36 @@ class Catalogues:
 
     def recheck(self, delivery_id: int) -> None:
         """Look at the file again before the next answer."""
+        self._absent.pop(delivery_id, None)
         entry = self._entries.get(delivery_id)
         if entry is not None:
             entry.checked_at = -math.inf
 
+    @property
+    def lookups(self) -> dict[str, int]:
+        """Tell how often a catalogue was in memory, was read from its file, and was not there."""
+        loaded, missed = self._loaded, self._missed
+        return {"hit": max(0, self._asked - loaded - missed), "load": loaded, "miss": missed}
+
     def _look(self, delivery_id: int, entry: _Entry | None) -> Known | None:
+        now = self._monotonic()
+        absent_at = self._absent.get(delivery_id)
+        if absent_at is not None and now - absent_at < _CHECK_SECONDS:
+            self._missed += 1
+            return None
         path = self._prefix + file_name(DeliveryId(delivery_id))
         try:
             status = os.stat(path)  # noqa: PTH116 - a path object costs more than the question
         except OSError:
+            self._missed += 1
             self._entries.pop(delivery_id, None)
+            if len(self._absent) >= _ABSENT_MAX:
+                self._absent.clear()
+            self._absent[delivery_id] = now
             return None
         signature = (status.st_mtime_ns, status.st_size, status.st_ino)
         if entry is None or entry.signature != signature:
+            self._loaded += 1
             known = _load(path, delivery_id, self._expiration_url)
             if known is None and entry is not None:
                 known = entry.known  # people still arrive by the last one that could be used
@@ -109,7 +132,7 @@ class Catalogues:
             self._entries.move_to_end(delivery_id)
             if len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
-        entry.checked_at = self._monotonic()
+        entry.checked_at = now
         return entry.known
 
 

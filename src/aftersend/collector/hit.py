@@ -5,9 +5,11 @@ answer does not need is not made, what is the same for all is made once.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+from urllib.parse import unquote
 
 from aftersend.collector import legacy
 from aftersend.collector.catalogues import Catalogues, Known, Link
@@ -36,7 +38,7 @@ from aftersend.model.token import unpack
 from aftersend.platform.clock import Clock
 from aftersend.platform.telemetry import logger
 
-__all__ = ["Hits", "mended"]
+__all__ = ["Hits", "respelled"]
 
 _IMAGES: Final = (".gif", ".png")
 # What mail programs and gateways glue to the end of an address, or do to its letters.
@@ -62,13 +64,16 @@ class Hits:
         recorder: Recorder,
         metrics: Metrics,
         flusher: Flusher | None = None,
-        may_defer: bool = False,
+        is_elsewhere: Callable[[int], bool] | None = None,
     ) -> None:
-        """Take an open recorder; with a flusher, answers wait until their lines are on the disk."""
+        """Take an open recorder; with a flusher, answers wait until their lines are on the disk.
+
+        `is_elsewhere` tells of a delivery whether somebody else may know its links.
+        """
         self._keys, self._now = config.keys, clock.now
         self._catalogue_of, self._cookies = catalogues.get, cookies
         self._record, self._requests = recorder.record, metrics.requests
-        self._flusher, self._may_defer = flusher, may_defer
+        self._flusher, self._is_elsewhere = flusher, is_elsewhere
         self._address_of = address_reader(config)
         self._is_address_stored = config.is_address_stored
         self._accepts_unsigned = config.accepts_unsigned
@@ -95,11 +100,19 @@ class Hits:
         link = None if known is None else known.links.get(token[3])
         if link is not None:
             self._click(scope, proto, method, token, text, link, "click")
-        elif self._may_defer and token[5]:
+        elif self._is_elsewhere is not None and token[5] and self._is_elsewhere(token[1]):
             return False
         else:
             self._miss(proto, token, "click")
         return True
+
+    def delivery_of(self, path: str) -> int:
+        """Tell which delivery the token of a path names.
+
+        Raises:
+            InvalidToken: the path holds no token.
+        """
+        return unpack(path[3:-4] if path.endswith(_IMAGES) else path[3:], keys=self._keys)[1]
 
     def answer_legacy(self, scope: Any, proto: Any, method: str) -> bool:
         """Answer a link of the older shape; False when the query holds none."""
@@ -210,13 +223,13 @@ class Hits:
             )
 
 
-def mended(path: str) -> str | None:
-    """Take off what mail programs glue to an address of ours; None when that is no help."""
-    match = _MENDABLE.fullmatch(path)
-    if match is None:
-        return None
-    plain = f"/r/{match[1]}{(match[2] or '').lower()}"
-    return None if plain == path else plain
+def respelled(path: str) -> Iterator[str]:
+    """Give the addresses of ours that gateways and mail programs may have made this one of."""
+    plain = unquote(path) if "%" in path else path
+    if plain != path:
+        yield plain
+    if match := _MENDABLE.fullmatch(plain):
+        yield f"/r/{match[1]}{(match[2] or '').lower()}"
 
 
 def _flags(method: str, is_verified: bool, is_expired: bool, is_blocked: bool) -> str:

@@ -288,10 +288,23 @@ def test_the_test_address_answers_who_watches(tracker: Tracker) -> None:
     assert answer.status_code == 200
     assert re.fullmatch(
         r"<redir status='OK' date='2026-01-02T03:04:05.000006Z' build='[0-9.]+'"
-        r" host='t.example&#x27;&gt;&lt;x&gt;' localHost='[^']+'/>",
+        r" host='t.example&#x27;&gt;&lt;x&gt;' localHost='[^']+' sourceIP='127.0.0.1'/>",
         answer.text,
     )
     assert tracker.lines == []
+
+
+def test_the_test_address_tells_who_asks(tmp_path: Path) -> None:
+    """The client behind trusted proxies, as in the lines; nobody where that is not wanted."""
+    forwarded = {"x-forwarded-for": "2001:db8::9"}
+    proxies = ("127.0.0.1",)
+    with tracking(tmp_path / "a", trusted_proxies=proxies, is_address_stored=False) as tracker:
+        shown = tracker.get("/r/test", **forwarded).text
+    with tracking(tmp_path / "b", trusted_proxies=proxies, is_source_shown=False) as tracker:
+        hidden = tracker.get("/r/test", **forwarded).text
+
+    assert shown.endswith(" sourceIP='2001:db8::9'/>")
+    assert hidden.endswith(" sourceIP=''/>")
 
 
 def test_health_tells_how_the_spool_fares(tracker: Tracker) -> None:

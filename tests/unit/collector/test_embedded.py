@@ -84,7 +84,7 @@ def test_a_bug_is_told_at_the_end_of_the_block(
     def break_down(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Hits, "answer", break_down)
+    monkeypatch.setattr(Hits, "_click", break_down)
     answers: list[httpx.Response] = []
     with pytest.raises(ZeroDivisionError):
         _ask(tmp_path, answers)
