@@ -81,7 +81,12 @@ class Spares:
 
     def is_worth_asking(self, delivery_id: int) -> bool:
         """Tell at once whether `catalogue` could find anything; any thread may ask."""
-        return bool(self._urls) and not self._is_missing(f"/catalogue/{delivery_id}")
+        return self.may_have(f"/catalogue/{delivery_id}")
+
+    def may_have(self, path: str) -> bool:
+        """Tell at once whether `fetch` could find anything; any thread may ask."""
+        until = self._missing.get(path)
+        return bool(self._urls) and (until is None or self._monotonic() >= until)
 
     async def catalogue(self, delivery_id: int) -> bool:
         """Fetch the catalogue of a delivery, if a spare has one that is news here; tell whether."""
@@ -95,7 +100,7 @@ class Spares:
 
         Tell whether it has. Who asks for the same while the question is under way waits for it too.
         """
-        if not self._urls or self._is_missing(path):
+        if not self.may_have(path):
             return False
         task = self._asking.get(path)
         if task is None:
@@ -157,10 +162,6 @@ class Spares:
         except InvalidCatalogue as error:
             logger("collector").error("a spare server has a bad catalogue", reason=str(error))
             return False
-
-    def _is_missing(self, path: str) -> bool:
-        until = self._missing.get(path)
-        return until is not None and self._monotonic() < until
 
     def _remember_missing(self, path: str) -> None:
         self._missing[path] = self._monotonic() + MISSING_SECONDS
