@@ -43,7 +43,7 @@ class App(Protocol):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port; 0 takes a free one.
+    """Take a port; 0 takes a free one. The host ``::`` takes IPv4 too.
 
     Raises:
         Busy: somebody listens there.
@@ -51,7 +51,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server(
+            (host, port),
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
     except OSError as error:
         place = f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from aftersend.errors import Busy
+from aftersend.errors import Busy, Transient
 from aftersend.model.ids import ServerId
 from aftersend.model.logline import escape, time_text
 from aftersend.platform import files
@@ -90,7 +90,7 @@ class Writer:
         self._queue: deque[bytes] = deque()
         self._retry_at = 0.0
         self._lost = self._failed_syncs = 0
-        self._is_torn = self._is_failing = self._is_name_new = False
+        self._is_torn = self._is_failing = self._is_name_new = self._is_closed = False
         self._retired: list[int] = []
         self._synced = (0, 0)
         self._begun_at = clock.monotonic()
@@ -122,6 +122,9 @@ class Writer:
         """Hand one line to the kernel and give its number; 0 when it had to be dropped.
 
         When the disk does not take it, the line waits in memory, in its place, and is tried again.
+
+        Raises:
+            Transient: the writer was closed.
         """
         with self._mutex:
             number = self._next
@@ -190,6 +193,8 @@ class Writer:
         with self._mutex:
             if self._queue:
                 logger("spool").error("lines are lost that the disk did not take", **self._told())
+            # Who still appends goes the slow way and is refused: nobody is answered for nothing.
+            self._is_closed = self._is_torn = True
             os.close(self._descriptor)
             os.close(self._lock_descriptor)
 
@@ -248,6 +253,8 @@ class Writer:
 
     def _append_slowly(self, line: bytes) -> int:
         """Append behind others that wait, or where a segment is full or ends in half a line."""
+        if self._is_closed:
+            raise Transient(f"The spool {self._directory} is closed.")
         if self._queue and self._clock.monotonic() < self._retry_at:
             return self._enqueue(line)
         self._write_queue()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aftersend.errors import Busy
+from aftersend.errors import Busy, Transient
 from aftersend.model import logline
 from aftersend.model.ids import DeliveryId, MessageId, ServerId, UrlId
 from aftersend.model.logline import LogLine
@@ -403,3 +403,15 @@ def test_another_server_has_another_prefix(tmp_path: Path) -> None:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def test_a_closed_writer_refuses(tmp_path: Path) -> None:
+    """A thread that comes too late must not answer for a line that nobody will write."""
+    writer = opened(tmp_path)
+    writer.append(AT, hit(1))
+    writer.close()
+
+    with pytest.raises(Transient, match="is closed"):
+        writer.append(AT, hit(2))
+
+    assert [line.message_id for line in stored_lines(tmp_path)] == [1]

@@ -1,0 +1,200 @@
+"""Several tracking servers on one port, as real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aftersend.app import open_instance, run_workflow
+from aftersend.audience.letter import Letter
+from aftersend.cli.post import Post
+from aftersend.collector.worker import listen
+from aftersend.delivery.create import Draft
+from aftersend.delivery.recipients import import_recipients
+from tests.support.hammer import Answered, hammer
+from tests.support.running import comes_true, free_port
+from tests.support.spooling import opened, stored_lines
+from tests.support.tracking_server import SHOP, spelled
+from tests.support.workers import WorkerSet
+
+pytestmark = pytest.mark.heavy
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[WorkerSet]:
+    """Give two servers that are not started yet."""
+    made = WorkerSet(tmp_path / "instance")
+    yield made
+    made.close()
+
+
+def _click(workers: WorkerSet, message_id: int = 300) -> httpx.Response:
+    """Click once, on a connection of its own."""
+    token = spelled(SHOP, message_id=message_id, keys=workers.config.keys)
+    return httpx.get(f"{workers.url}/r/{token}")
+
+
+def _stored(workers: WorkerSet) -> Counter[Answered]:
+    lines = [line for spool in workers.spools for line in stored_lines(spool)]
+    log_ids = [(line.server, line.number) for line in lines]
+    assert len(set(log_ids)) == len(log_ids), "a log id is given once"
+    return Counter(Answered(line.message_id, line.url_id) for line in lines)
+
+
+@pytest.mark.parametrize("is_gentle", [False, True])
+def test_every_answered_hit_is_in_one_spool(workers: WorkerSet, is_gentle: bool) -> None:
+    """While servers are killed and come back, and while all are asked to end, under load."""
+    workers.is_gentle = is_gentle
+    answered = hammer(workers, kills=2 if is_gentle else 4, seed=4)
+    status, logs = workers.stop()
+    stored = _stored(workers)
+
+    assert status == 0
+    assert len(answered) > 100
+    assert set(answered) <= stored.keys()
+    assert set(stored.values()) == {1}
+    assert logs.count('"event": "started again"') == (0 if is_gentle else 4)
+    assert all(stored_lines(spool) for spool in workers.spools), "both have served"
+
+
+def test_one_falls_and_the_other_goes_on(workers: WorkerSet) -> None:
+    """Nobody notices, health tells it, and the fallen one comes back with its own spool."""
+    workers.start()
+    first, second = workers.process_ids
+    os.kill(first, signal.SIGSTOP)  # so that the other gets the click
+    _click(workers, 1)
+    os.kill(first, signal.SIGKILL)
+    answer = _click(workers, 2)
+    health = httpx.get(f"{workers.url}/health").json()
+    workers.killed.append(first)
+    workers.start()
+    later = httpx.get(f"{workers.url}/health").json()
+
+    assert answer.status_code == 302
+    assert {each["server_id"] for each in health["servers"]} == {"1", "2"}
+    assert later["status"] == "ok"
+    assert workers.process_ids[1] == second
+    assert workers.process_ids[0] not in (0, first)
+
+
+def test_all_end_with_the_one_that_keeps_them(workers: WorkerSet) -> None:
+    """Killed without a word, it leaves neither processes nor port nor spools behind."""
+    workers.start()
+    pids = workers.process_ids
+    assert workers.process is not None
+    workers.process.kill()
+    workers.process.communicate()
+
+    assert comes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30)
+    listen("127.0.0.1", workers.port).close()
+    for spool in workers.spools:
+        opened(spool).close()
+
+
+def test_ctrl_c_ends_all_in_order(workers: WorkerSet) -> None:
+    """The terminal tells everybody at once; that is no fall."""
+    workers.start()
+    _click(workers)
+    for pid in workers.process_ids:
+        os.kill(pid, signal.SIGINT)
+    status, logs = workers.stop(signal.SIGINT)
+
+    assert status == 0
+    assert "started again" not in logs
+    assert workers.process_ids == [0, 0]
+    assert sum(_stored(workers).values()) == 1
+
+
+def test_a_port_in_use_is_told(workers: WorkerSet) -> None:
+    """One sentence, exit status 1, and no server was started."""
+    with listen("127.0.0.1", workers.port):
+        ended = subprocess.run(workers.command, capture_output=True, timeout=60)
+
+    assert ended.returncode == 1
+    assert ended.stderr.decode() == (
+        f"aftersend: 127.0.0.1:{workers.port} is in use by another program; choose another port.\n"
+    )
+    assert not any(spool.exists() for spool in workers.spools)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--server-id", "2"], "Server id 2 is in use by another tracking server"),
+        (["--server-id", "0", "--workers", "2"], "Server id 1 is in use by another tracking"),
+        (["--server-id", "y", "--workers", "3"], "there are ids for 2 workers, not for 3"),
+    ],
+)
+def test_ids_never_collide(workers: WorkerSet, options: list[str], sentence: str) -> None:
+    """A second start that would take an id again says which, and ends; the first goes on."""
+    workers.start()
+    command = [sys.executable, "-m", "aftersend", "collector", "--instance", str(workers.instance)]
+    port = ["--port", str(free_port())]
+    ended = subprocess.run([*command, *port, *options], capture_output=True, timeout=60)
+
+    assert ended.returncode == 1
+    assert sentence in ended.stderr.decode()
+    assert _click(workers).status_code == 302
+
+
+def test_ipv6_works_with_workers_too(workers: WorkerSet) -> None:
+    """The address is printed as it is typed into a browser; clients keep theirs."""
+    workers.host = "::1"
+    workers.start()
+    answer = _click(workers)
+    status, logs = workers.stop()
+
+    assert (status, answer.status_code) == (0, 302)
+    assert f'"address": "http://[::1]:{workers.port}"' in logs
+    lines = [line for spool in workers.spools for line in stored_lines(spool)]
+    assert [line.address for line in lines] == ["::1"]
+
+
+def test_all_addresses_at_once(workers: WorkerSet) -> None:
+    """`::` takes IPv4 too where the system lets it, and an IPv4 client is noted as one."""
+    workers.host = "::"
+    workers.start()
+    workers.host = "127.0.0.1"
+    answers = [_click(workers), httpx.get(f"http://[::1]:{workers.port}/r/test")]
+    workers.stop()
+
+    assert [answer.status_code for answer in answers] == [302, 200]
+    lines = [line for spool in workers.spools for line in stored_lines(spool)]
+    assert [line.address for line in lines] == ["127.0.0.1"]
+
+
+def test_the_workflow_loads_all_spools(workers: WorkerSet) -> None:
+    """Each server's lines come by its own pointer, once."""
+    home = open_instance(workers.instance)
+    letter = _send(workers.instance)
+    workers.start()
+    for alone, stopped in (workers.process_ids, workers.process_ids[::-1]):
+        os.kill(stopped, signal.SIGSTOP)
+        assert Path(f"/proc/{alone}").exists()
+        for link in letter.links:
+            assert httpx.get(workers.url + link).status_code == 302
+        os.kill(stopped, signal.SIGCONT)
+    workers.stop()
+    counts = run_workflow(home, "tracking").counts
+    again = run_workflow(home, "tracking").counts
+
+    count = len(letter.links)
+    assert [len(stored_lines(spool)) for spool in workers.spools] == [count, count]
+    assert (counts.read, counts.loaded, again.read) == (2 * count, 2 * count, 0)
+
+
+def _send(instance: Path) -> Letter:
+    home = open_instance(instance)
+    file = home.var / "recipients.csv"
+    file.write_text("email\nada@x.example\n")
+    import_recipients(home.database, file, clock=home.clock)
+    html = '<p><a href="https://shop.example/a">a</a> <a href="https://shop.example/b">b</a></p>'
+    with Post(home) as post:
+        _, (letter,) = post.send(Draft("Two", "A <a@b.example>", "Hello", html))
+    return letter
