@@ -24,6 +24,7 @@ __all__ = [
     "NewTag",
     "Tag",
     "add",
+    "by_id",
     "by_tag_id",
     "change",
     "count",
@@ -96,6 +97,19 @@ def get(connection: Connection, tag_id: str) -> Tag:
     if tag_id not in found:
         raise NotFound("web tag", tag_id)
     return found[tag_id]
+
+
+def by_id(connection: Connection, url_id: UrlId) -> Tag:
+    """Give the web tag with the id of a tracked URL.
+
+    Raises:
+        NotFound: there is none with this id; other tracked URLs are no tags.
+    """
+    is_wanted = (tracked_url.c.id == url_id, tracked_url.c.tag_id.is_not(None))
+    row = connection.execute(select(tracked_url).where(*is_wanted)).one_or_none()
+    if row is None:
+        raise NotFound("web tag", url_id)
+    return _tag(row)
 
 
 def by_tag_id(connection: Connection, tag_ids: Iterable[str]) -> dict[str, Tag]:

@@ -26,10 +26,19 @@ from sqlalchemy import Connection
 
 from aftersend.database import options
 from aftersend.database.tags import Tag
+from aftersend.delivery.office import PostOffice, unknown_brand
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import UrlType
 
-__all__ = ["FORMULA_OPTION", "Filling", "formula_of", "html_of", "markers", "server_call"]
+__all__ = [
+    "FORMULA_OPTION",
+    "Filling",
+    "formula_of",
+    "html_of",
+    "markers",
+    "server_call",
+    "server_of",
+]
 
 FORMULA_OPTION: Final = "NmsTracking_WebFormula"
 PARAMETERS_MAX: Final = 20
@@ -120,6 +129,19 @@ def formula_of(connection: Connection) -> str:
         return options.get(connection, FORMULA_OPTION)
     except NotFound:
         return ""
+
+
+def server_of(office: PostOffice, brand: str) -> str:
+    """Give the public address of the tracking servers, of a brand when one is named.
+
+    Raises:
+        InvalidInput: there is no such brand.
+    """
+    if not brand:
+        return office.addresses.redirect
+    if brand not in office.brands:
+        raise InvalidInput(unknown_brand(brand, office.brands))
+    return office.brands[brand].redirect
 
 
 def html_of(tag: Tag, filling: Filling, *, server: str, formula: str = "") -> str:

@@ -9,6 +9,7 @@ from aftersend.database.engine import Database
 from aftersend.database.tags import NewTag
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import UrlType
+from aftersend.model.ids import OPEN_URL_ID
 from aftersend.model.tag import TagSpec
 from tests.support.post_office import NOW
 
@@ -24,6 +25,9 @@ def test_a_tag_is_read_back_as_it_was_defined(lamps: Database) -> None:
         made = tags.add(connection, new)
 
         assert tags.get(connection, "order") == made
+        assert tags.by_id(connection, made.id) == made
+        with pytest.raises(NotFound, match="There is no web tag 1"):
+            tags.by_id(connection, OPEN_URL_ID)
     assert made.id > 1
     assert (made.label, made.type, made.valid_until) == ("Order", UrlType.TRANSACTION, until)
     assert (made.url, made.folder) == ("", "")
