@@ -14,7 +14,7 @@ from threading import Event
 
 import httpx
 
-__all__ = ["Running", "comes_true", "free_port", "is_answered", "up"]
+__all__ = ["Running", "comes_true", "free_port", "is_answered", "is_listening", "up"]
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -106,3 +106,9 @@ def is_answered(url: str) -> bool:
         return httpx.get(url, timeout=5).is_success
     except httpx.HTTPError:
         return False
+
+
+def is_listening(port: int) -> bool:
+    """Tell whether somebody accepts connections on a port of this machine."""
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
