@@ -41,7 +41,7 @@ from aftersend.collector.tag import Tags
 from aftersend.errors import InvalidToken
 from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import Entropy
-from aftersend.platform.telemetry import logger
+from aftersend.platform.telemetry import logger, where
 from aftersend.spool import Writer
 
 __all__ = ["Collector"]
@@ -259,7 +259,8 @@ class Collector:
 
     def _note_fault(self, error: Exception, proto: Any) -> None:
         """Keep and tell a bug of ours, without what was asked: it may be about a person."""
-        logger("collector").error("a request failed", exc_info=error)
+        kind = type(error).__name__
+        logger("collector").error("a request failed", error=kind, where=where(error))
         proto.response_bytes(500, PAGE_HEADERS, UNAVAILABLE)
         # Without the frames, which hold the request, and by it the HTTP server's threads.
         self.faults = [*self.faults[1 - _FAULTS_MAX :], error.with_traceback(None)]

@@ -139,7 +139,7 @@ def configured(
     Raises:
         InvalidSettings: a setting of the collector could not work.
     """
-    collector, spool = settings.collector, settings.spool
+    collector = settings.collector
     server = ServerId(server_id or collector.server_id)
     var = directory.absolute() / "var"
     return CollectorConfig(
@@ -175,12 +175,17 @@ def configured(
         trusted_proxies=collector.trusted_proxies,
         fsync_interval_ms=collector.fsync_interval_ms,
         catalogues_in_memory=collector.catalogues_in_memory,
-        limits=Limits(
-            segment_bytes_max=spool.segment_bytes_max,
-            segment_seconds_max=spool.segment_seconds_max,
-            keep_days=spool.keep_days,
-            queue_lines_max=spool.queue_lines_max,
-        ),
+        limits=_limits(settings),
+    )
+
+
+def _limits(settings: "Settings") -> Limits:
+    spool = settings.spool
+    return Limits(
+        segment_bytes_max=spool.segment_bytes_max,
+        segment_seconds_max=spool.segment_seconds_max,
+        keep_days=spool.keep_days,
+        queue_lines_max=spool.queue_lines_max,
     )
 
 

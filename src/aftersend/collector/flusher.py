@@ -8,7 +8,7 @@ from typing import Final
 
 from aftersend.collector.metrics import SyncTimes
 from aftersend.platform.clock import Clock
-from aftersend.platform.telemetry import logger
+from aftersend.platform.telemetry import logger, where
 from aftersend.spool import Writer
 
 __all__ = ["Flusher"]
@@ -73,8 +73,9 @@ class Flusher:
                     pauses = 0
                     self._flush()
                 self._do_chores()
-            except Exception:  # noqa: BLE001 - the edge: this thread lives as long as people click
-                logger("collector").exception("flushing failed")
+            except Exception as error:  # noqa: BLE001 - this thread lives as long as people click
+                kind = type(error).__name__
+                logger("collector").error("flushing failed", error=kind, where=where(error))
         self._flush()
 
     def _flush(self) -> None:

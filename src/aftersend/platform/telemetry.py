@@ -1,11 +1,15 @@
 """Structured logs on standard error, without personal data."""
 
 import sys
-from typing import Any
+import traceback
+from pathlib import PurePath
+from typing import Any, Final
 
 import structlog
 
-__all__ = ["configure", "logger"]
+__all__ = ["configure", "logger", "where"]
+
+_FRAMES_MAX: Final = 20
 
 
 def configure(*, is_json: bool = False) -> None:
@@ -34,3 +38,12 @@ def configure(*, is_json: bool = False) -> None:
 def logger(part: str) -> Any:
     """Give the logger of a `part`, e.g. ``collector``."""
     return structlog.get_logger(part=part)
+
+
+def where(error: BaseException) -> list[str]:
+    """Tell the places that an error came through, the innermost last, without its sentence.
+
+    For errors met with what a stranger has sent: the sentence may quote him.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES_MAX:]
+    return [f"{PurePath(each.filename).name}:{each.lineno} {each.name}" for each in frames]

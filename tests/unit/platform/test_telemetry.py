@@ -40,3 +40,15 @@ def test_people_read_text(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.logger("spool").error("disk full")
 
     assert "disk full" in capsys.readouterr().err
+
+
+def test_the_places_of_an_error_are_told_without_its_sentence() -> None:
+    """The sentence of an error may quote a stranger: `int` does."""
+    try:
+        int("ada@x.example")
+    except ValueError as error:
+        told = telemetry.where(error)
+
+    (place,) = told
+    assert place.startswith("test_telemetry.py:")
+    assert place.endswith(" test_the_places_of_an_error_are_told_without_its_sentence")
