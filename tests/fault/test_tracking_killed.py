@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from aftersend.tracking.steps import POINTS
-from tests.support.tracking import begun_world, make_world, story_sources
+from tests.support.tracking import STORY_MODE, begun_world, make_world, story_sources
 
 ROOT = Path(__file__).parents[2]
-_ONCE = (":begun", ":counted", ":replaced")
+_ONCE = (":begun", ":counted", ":replaced", ":written", ":committed")
 """Moments that a run of the story comes to only once."""
 
 
@@ -52,7 +52,7 @@ def test_a_killed_run_is_made_good_by_the_next(
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
 
-    world = make_world(tmp_path)
+    world = make_world(tmp_path, STORY_MODE)
     rest = world.run(story_sources())
 
     assert rest.is_balanced

@@ -36,17 +36,20 @@ from tests.support.naive import NaiveHit
 __all__ = [
     "NOW",
     "STORY",
+    "STORY_MODE",
     "FakeSource",
     "Visit",
     "World",
     "begun_world",
     "line",
+    "make_visited_world",
     "make_world",
     "story_sources",
 ]
 
 NOW = datetime(2026, 1, 3, 12, tzinfo=UTC)
 SEGMENT_LINES = 7
+STORY_MODE = "anonymous-last"
 _STATISTICS = (
     schema.delivery_indicator,
     schema.delivery_log_stats,
@@ -121,7 +124,7 @@ class World:
     lake: Lake
     clock: ManualClock
     load_lines_max: int = 10
-    web_tracking: WebTrackingSettings = WebTrackingSettings(mode="anonymous-last")  # noqa: RUF009
+    web_tracking: WebTrackingSettings = field(default_factory=WebTrackingSettings)
     counts: list[Counts] = field(default_factory=list)
 
     @property
@@ -226,7 +229,7 @@ def line(hit: NaiveHit | Visit, server: str, number: int, **changes: Any) -> byt
     return logline.encode(LogLine(**{**values, **changes}))
 
 
-def make_world(directory: Path) -> World:
+def make_world(directory: Path, mode: str = "session") -> World:
     """Make an instance with the deliveries, links and messages of `naive`, or open it again."""
     directory.mkdir(exist_ok=True)
     is_new = not (directory / "db.sqlite").exists()
@@ -237,12 +240,34 @@ def make_world(directory: Path) -> World:
         _fill(database)
     clock = ManualClock(NOW)
     lake = Lake.open(str(directory / "lake"), options={}, clock=clock)
-    return World(directory, database, lake, clock)
+    web_tracking = WebTrackingSettings.model_validate(
+        {"mode": mode, "recipient_fields": ("email", "account")}
+    )
+    return World(directory, database, lake, clock, web_tracking=web_tracking)
+
+
+def make_visited_world(directory: Path, mode: str = STORY_MODE) -> World:
+    """Make an instance that knows its recipients: accounts are A 0 to A 6, A 1 and A 2 twice."""
+    world = make_world(directory, mode)
+    with world.database.write() as connection:
+        for number in sorted(set(naive.MESSAGES) - {naive.SEED}):
+            domain = NaiveHit("", NOW, number, 1).domain
+            connection.execute(
+                insert(schema.recipient).values(
+                    id=100 + number,
+                    email=f"person{number}@{domain}",
+                    domain=domain,
+                    fields={"account": f"A {number % 7}"},
+                    created_at=NOW,
+                    modified_at=NOW,
+                )
+            )
+    return world
 
 
 def begun_world(directory: Path) -> World:
     """Make an instance that has loaded and consolidated the beginning of the story."""
-    world = make_world(directory)
+    world = make_visited_world(directory)
     world.run([replace(source, lines=source.lines[:2]) for source in story_sources()])
     return world
 
@@ -278,17 +303,6 @@ def _fill(database: Database) -> None:
             )
         for number, delivery in naive.MESSAGES.items():
             hit = NaiveHit("", sent, number, 1)
-            if number != naive.SEED:
-                connection.execute(
-                    insert(schema.recipient).values(
-                        id=100 + number,
-                        email=f"person{number}@{hit.domain}",
-                        domain=hit.domain,
-                        fields={"account": f"A {number % 7}"},
-                        created_at=sent,
-                        modified_at=sent,
-                    )
-                )
             connection.execute(
                 insert(schema.message).values(
                     id=number,
@@ -353,10 +367,12 @@ STORY: Mapping[str, Sequence[NaiveHit | Visit | bytes]] = {
         b"x" * 20_000 + b"\n",
         NaiveHit("", _at(4), 1, 3, "browser-2"),
         NaiveHit("", _at(5), 1, naive.ORDER, "browser-2", amount=19.99, article=2),
+        Visit(_at(-1441), "tagid=home%7Cw", "browser-1"),
+        Visit(_at(5.5), "tagid=home%7Cw&rcpid=email%3Dperson4%40example0.com", "browser-9", 0, 2),
     ],
 }
 """What two tracking servers have written: repeats across both, damage, a link of another delivery,
-a hit of the day before, times out of order."""
+a hit of the day before, times out of order; web visits before and after somebody is known."""
 
 
 def story_sources(lines_max: int = 3) -> list[FakeSource]:
@@ -376,7 +392,7 @@ def _main(directory: str, point: str, time: str) -> None:
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    make_world(Path(directory)).run(story_sources(), die)
+    make_world(Path(directory), STORY_MODE).run(story_sources(), die)
 
 
 if __name__ == "__main__":

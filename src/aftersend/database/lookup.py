@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Text,
     any_,
     bindparam,
     cast,
@@ -17,9 +18,16 @@ from sqlalchemy import (
     select,
 )
 
-from aftersend.database.schema import message, tracked_url
+from aftersend.database.schema import delivery, message, recipient, tracked_url
 
-__all__ = ["messages_by_id", "select_by_ids", "urls_by_id"]
+__all__ = [
+    "deliveries_by_id",
+    "messages_by_id",
+    "messages_of",
+    "recipients_by_field",
+    "select_by_ids",
+    "urls_by_id",
+]
 
 
 def messages_by_id(
@@ -46,6 +54,38 @@ def urls_by_id(
     return select_by_ids(connection, (table.id, table.delivery_id, table.type), table.id, ids)
 
 
+def deliveries_by_id(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Tell which of these deliveries there are."""
+    rows = select_by_ids(connection, (delivery.c.id,), delivery.c.id, ids)
+    return {number for (number,) in rows}
+
+
+def messages_of(
+    connection: Connection, recipients: Collection[int], deliveries: Collection[int]
+) -> Sequence[tuple[int, int, int, str]]:
+    """Give the messages of some deliveries to some recipients, the lowest ids first.
+
+    Shape: one row per message: recipient id, delivery id, id, domain.
+    """
+    table = message.c
+    columns = (table.recipient_id, table.delivery_id, table.id, table.domain)
+    rows = select_by_ids(connection, columns, table.recipient_id, recipients)
+    wanted = set(deliveries)
+    return sorted((tuple(row) for row in rows if row[1] in wanted), key=lambda row: row[2])
+
+
+def recipients_by_field(
+    connection: Connection, field: str, texts: Collection[str]
+) -> Sequence[tuple[str, int, str]]:
+    """Give the recipients with one of these values in a field; addresses in lower case.
+
+    Shape: one row per recipient: the value, id, domain.
+    """
+    table = recipient.c
+    key = table.email if field == "email" else table.fields[field].as_string()
+    return _select_by_keys(connection, (key, table.id, table.domain), key, texts, Text)
+
+
 def select_by_ids(
     connection: Connection,
     columns: Sequence[ColumnElement[Any]],
@@ -57,15 +97,25 @@ def select_by_ids(
     The ids travel as one value, so their count has no limit, and rows stay bare tuples: with half
     a million of them that is half of the time.
     """
+    return _select_by_keys(connection, columns, key, ids, BigInteger)
+
+
+def _select_by_keys(
+    connection: Connection,
+    columns: Sequence[ColumnElement[Any]],
+    key: ColumnElement[Any],
+    keys: Collection[Any],
+    kind: type[BigInteger | Text],
+) -> Sequence[Any]:
     listed: Any
     if connection.dialect.name == "postgresql":
-        listed = list(ids)
-        is_wanted = key == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+        listed = list(keys)
+        is_wanted = key == any_(bindparam("keys", type_=ARRAY(kind)))
     else:
-        listed = json.dumps(list(ids))
-        each = func.json_each(bindparam("ids")).table_valued("value")
+        listed = json.dumps(list(keys))
+        each = func.json_each(bindparam("keys")).table_valued("value")
         is_wanted = key.in_(select(each.c.value))
-    result = connection.execute(select(*columns).where(is_wanted), {"ids": listed})
+    result = connection.execute(select(*columns).where(is_wanted), {"keys": listed})
     assert result.cursor is not None, "a SELECT gives rows"
     rows: Sequence[Any] = result.cursor.fetchall()
     return rows

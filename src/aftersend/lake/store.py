@@ -22,7 +22,7 @@ import pyarrow.parquet
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 from pyarrow.fs import PyFileSystem
 
 from aftersend.errors import Corruption, Transient
@@ -100,6 +100,19 @@ class Store:
         except OSError as error:
             raise Transient(f"The lake at {self.url} cannot be reached: {error}") from error
 
+    def load_at(self, version: int) -> DeltaTable | None:
+        """Read an older state; none: its log is there no more.
+
+        Raises:
+            Transient: the store cannot be reached.
+        """
+        try:
+            return DeltaTable(self.url, version, storage_options=dict(self.options))
+        except DeltaError:
+            return None
+        except OSError as error:
+            raise Transient(f"The lake at {self.url} cannot be reached: {error}") from error
+
     def system(self, table: DeltaTable) -> PyFileSystem:
         """Give the files of the table as Arrow reads and writes them."""
         inner = table._table  # noqa: SLF001 - the one way to hand over its options
@@ -138,18 +151,28 @@ class Store:
             stats=json.dumps(_statistics(rows, self.statistics)),
         )
 
+    def removal(self, path: str, *, size: int, partition: str | None = None) -> RemoveAction:
+        """Take a file out of the table with the next commit; whoever still reads it may go on."""
+        return RemoveAction(
+            path=path,
+            data_change=True,
+            deletion_timestamp=self._now_ms(),
+            size=size,
+            partition_values={} if partition is None else {str(self.parted_by): partition},
+        )
+
     def commit(
         self,
         table: DeltaTable,
-        actions: Sequence[AddAction],
+        actions: Sequence[AddAction | RemoveAction],
         *,
         transaction: tuple[str, int],
         metadata: Mapping[str, str],
     ) -> bool:
-        """Add files on top of the state `table`; tell whether that could be done.
+        """Add files on top of the state `table` and take some out; tell whether that could be done.
 
         `transaction` is an application's name and number. It could not be done when somebody has
-        committed one of the same application meanwhile.
+        committed one of the same application meanwhile, or has taken out one of these files.
 
         Raises:
             Transient: the store failed; whether the commit stands, the next look tells.
@@ -173,6 +196,23 @@ class Store:
         except (OSError, DeltaError) as error:
             raise Transient(f"The lake at {self.url} cannot be written: {error}") from error
         return True
+
+    def read(self, table: DeltaTable, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one file of the state `table`, but for the column it is parted by.
+
+        Raises:
+            Transient: the store cannot be reached.
+        """
+        folder = self.folder
+        place = str(folder / path) if folder is not None else path
+        system = None if folder is not None else self.system(table)
+        try:
+            rows: pa.Table = pq.read_table(
+                place, columns=columns, filesystem=system, partitioning=None
+            )
+        except OSError as error:
+            raise Transient(f"The lake at {self.url} cannot be read: {error}") from error
+        return rows
 
     def _put(self, path: str, data: pa.Buffer) -> None:
         folder = self.folder

@@ -7,6 +7,8 @@ Invariants:
   transaction: there is no moment at which one is true without the other.
 - Rows of a commit are parted by UTC day and sorted by delivery and time; the commit names the
   deliveries it touches.
+- Rows are added, never changed, with one exception: `rewrite` puts to people what their
+  browsers did before we knew them.
 - In a local lake files are on the disk before the commit names them, and the commit is on the disk
   before `append` returns: what is then acknowledged cannot be taken back by a power cut.
 - No deletion vectors: any engine may read the files as plain Parquet.
@@ -14,7 +16,7 @@ Invariants:
 Source: architecture D4, "Data plane"; Delta transaction log protocol, "Transaction Identifiers".
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +38,7 @@ from aftersend.platform.clock import Clock
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
 
-__all__ = ["Files", "Lake"]
+__all__ = ["Files", "Lake", "commits_since", "in_order", "touching"]
 
 COMMITS_READ_MAX: Final = 10_000
 DELIVERIES_NAMED_MAX: Final = 10_000
@@ -117,15 +119,18 @@ class Lake:
         files = pa.table(table.get_add_actions(flatten=True))
         if deliveries is not None:
             files = files.filter(_may_hold(files, sorted(deliveries)))
-        paths = sorted(map(str, files["path"].to_pylist()))
+        return self.files_at(table, map(str, files["path"].to_pylist()))
+
+    def files_at(self, table: DeltaTable, paths: Iterable[str]) -> Files:
+        """Give files of the state `table` by their paths in it, so that engines can read them."""
         folder = self.hits.folder
         if folder is None:
-            return Files(paths, self.hits.system(table))
-        return Files([str(folder / path) for path in paths])
+            return Files(sorted(paths), self.hits.system(table))
+        return Files([str(folder / path) for path in sorted(paths)])
 
     def touched_since(self, version: int) -> set[DeliveryId] | None:
         """Tell which deliveries got hits after `version`; none: nobody knows, so all of them."""
-        commits = _commits(self.hits.load(), version)
+        commits = commits_since(self.hits.load(), version)
         if commits is None:
             return None
         named = [str(commit.get(_DELIVERIES, _ALL)) for commit in commits]
@@ -135,7 +140,7 @@ class Lake:
 
     def earliest_since(self, version: int) -> datetime | None:
         """Tell when the earliest of the hits after `version` happened; none: nobody knows."""
-        commits = _commits(self.hits.load(), version)
+        commits = commits_since(self.hits.load(), version)
         if not commits:
             return None
         texts = [str(commit.get(_EARLIEST, "")) for commit in commits if commit.get(_DELIVERIES)]
@@ -156,12 +161,7 @@ class Lake:
         """
         first = pc.min(batch["log_id"]).as_py()
         actions = self._write_days(batch)
-        named = ",".join(map(str, sorted(deliveries)))
-        earliest = pc.min(batch["at"]).as_py()
-        metadata = {
-            _DELIVERIES: named if len(deliveries) <= DELIVERIES_NAMED_MAX else _ALL,
-            _EARLIEST: "" if earliest is None else f"{time_text(earliest)}+00:00",
-        }
+        metadata = touching(deliveries, earliest=pc.min(batch["at"]).as_py())
         for _attempt in range(COMMIT_TRIES_MAX):
             table = self.hits.load()
             pointer = _pointer(table, server)
@@ -201,7 +201,7 @@ class Lake:
         raise Transient(f"The lake took no commit in {COMMIT_TRIES_MAX} tries.")
 
     def _write_days(self, batch: pa.Table) -> list[AddAction]:
-        batch = _sorted(batch.select(TRACKING_LOG.names).cast(TRACKING_LOG))
+        batch = in_order(batch.select(TRACKING_LOG.names).cast(TRACKING_LOG))
         actions = []
         for day in batch[DAY].unique():
             rows = batch.filter(pc.equal(batch[DAY], day)).drop_columns([DAY])
@@ -218,11 +218,20 @@ class Lake:
         return lines.select(REJECTED_LINE.names).cast(REJECTED_LINE)
 
 
+def touching(deliveries: Collection[DeliveryId], *, earliest: datetime | None) -> dict[str, str]:
+    """Spell what a commit says of itself: whose hits it touches, and since when."""
+    named = ",".join(map(str, sorted(deliveries)))
+    return {
+        _DELIVERIES: named if len(deliveries) <= DELIVERIES_NAMED_MAX else _ALL,
+        _EARLIEST: "" if earliest is None else f"{time_text(earliest)}+00:00",
+    }
+
+
 def _pointer(table: DeltaTable, application: str) -> int:
     return table.transaction_version(application) or 0
 
 
-def _commits(table: DeltaTable, version: int) -> Sequence[Mapping[str, Any]] | None:
+def commits_since(table: DeltaTable, version: int) -> Sequence[Mapping[str, Any]] | None:
     """List what the commits after `version` say of themselves; none: not all are known."""
     count = table.version() - version
     if not 0 <= count <= COMMITS_READ_MAX:
@@ -242,8 +251,8 @@ def _may_hold(files: pa.Table, deliveries: Sequence[DeliveryId]) -> "pa.Array[An
     return pa.array((wanted[at] >= lowest) & (wanted[at] <= highest))
 
 
-def _sorted(batch: pa.Table) -> pa.Table:
-    """Sort by delivery and time; column by column, which takes a fifth of the time."""
+def in_order(batch: pa.Table) -> pa.Table:
+    """Sort hits by delivery and time; column by column, which takes a fifth of the time."""
     moments = batch["at"].cast(pa.int64()).to_numpy()
     order = np.lexsort((moments, batch["delivery_id"].to_numpy()))
     columns = [column.combine_chunks().take(order) for column in batch.itercolumns()]

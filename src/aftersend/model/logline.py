@@ -8,7 +8,8 @@ Eleven fields, separated by one tab each, ended by one line feed; ASCII only::
      4  delivery id  lower-case hex
      5  url id       lower-case hex, 1 = open, 0 = web tag, which field 9 names
      6  flags        ``0``, or letters: u unverified, h HEAD, x expired, b link blocked; the
-                    workflow adds a where it found out whose web visit it is
+                    workflow adds a where it found out whose web visit it is, and d where
+                    the visit of nobody known named a delivery
      7  source id    UUID of the permanent cookie, or empty
      8  part         format letter, h t s a i l, or empty
      9  parameters   of web tracking, ``tagid=…&name=value``, percent-encoded, or empty
@@ -36,6 +37,7 @@ __all__ = [
     "EXPIRED",
     "HEAD",
     "LINE_BYTES_MAX",
+    "NAMED",
     "PATTERN",
     "PLAIN",
     "UNVERIFIED",
@@ -54,6 +56,7 @@ HEAD: Final = "h"
 EXPIRED: Final = "x"
 BLOCKED: Final = "b"
 ATTRIBUTED: Final = "a"
+NAMED: Final = "d"
 LINE_BYTES_MAX: Final = 16_384
 
 PATTERN: Final = (

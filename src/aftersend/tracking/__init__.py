@@ -1,1 +1,1 @@
-"""The steps of the Tracking workflow: download lines, load them once, consolidate statistics."""
+"""The Tracking workflow: download lines, load them once, attribute visits, consolidate."""

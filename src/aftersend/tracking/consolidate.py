@@ -1,4 +1,4 @@
-"""Step 3: replace the statistics of every delivery that got hits.
+"""Step 4: replace the statistics of every delivery that got hits.
 
 Figures are computed anew from the whole lake, so doing it twice is doing it once, and the order in
 which lines came does not matter. Of the buckets, those are replaced that start no earlier than the

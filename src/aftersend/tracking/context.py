@@ -1,14 +1,14 @@
 """What the steps of the Tracking workflow are given."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from aftersend.database.engine import Database
 from aftersend.lake.table import Lake
 from aftersend.platform.clock import Clock
-from aftersend.settings import TrackingSettings
+from aftersend.settings import TrackingSettings, WebTrackingSettings
 from aftersend.tracking.source import Source
 
 __all__ = ["POINTS", "Context"]
@@ -17,11 +17,15 @@ POINTS: Final = (
     "download:begun",
     "download:kept",
     "load:begun",
+    "load:resolved",
     "load:rejected",
     "load:agents",
     "load:appended",
     "load:acknowledged",
     "load:removed",
+    "attribute:begun",
+    "attribute:written",
+    "attribute:committed",
     "consolidate:begun",
     "consolidate:counted",
     "consolidate:replaced",
@@ -46,4 +50,5 @@ class Context:
     inbox: Path
     clock: Clock
     settings: TrackingSettings
+    web_tracking: WebTrackingSettings = field(default_factory=WebTrackingSettings)
     passing: Callable[[str], None] = _pass

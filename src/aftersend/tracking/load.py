@@ -3,11 +3,12 @@
 A batch is some files of one server in their order. What lasts is done in this order, so that a run
 may end between any two of these and the next one goes on as if nothing had happened:
 
-1. lines that cannot be loaded are kept as rejected lines, each once by its place;
-2. texts of user agents are kept, each once by its number;
-3. hits and the pointer are committed to the lake, together;
-4. the server is told that the lines are ours;
-5. the files are taken out of the inbox.
+1. web tags that pages ask for are made, and the delivery of web visits, each once by its name;
+2. lines that cannot be loaded are kept as rejected lines, each once by its place;
+3. texts of user agents are kept, each once by its number;
+4. hits and the pointer are committed to the lake, together;
+5. the server is told that the lines are ours;
+6. the files are taken out of the inbox.
 
 Every line is counted in one place: loaded; already, when an earlier run has loaded or rejected it;
 or rejected, by reason.
@@ -18,6 +19,7 @@ Source: spec §5 (step 1); architecture D4, "Every run ends in an equation".
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -27,6 +29,7 @@ import pyarrow.compute
 
 from aftersend.database import user_agents
 from aftersend.errors import AftersendError
+from aftersend.lake.attribution import known_since
 from aftersend.lake.line import parse
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.model.run import Counts, StepReport
@@ -34,6 +37,7 @@ from aftersend.tracking import inbox
 from aftersend.tracking.context import Context
 from aftersend.tracking.inbox import InboxFile
 from aftersend.tracking.resolve import Resolved, resolve
+from aftersend.tracking.visit import Visits
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
 
@@ -157,7 +161,14 @@ def _load_fresh(
     is_in_range = batch.is_in_range(valid)
     is_new = ~(is_in_range & (valid["number"].to_numpy() <= pointer))
     new = _only(valid, is_new)
-    resolved = resolve(new, context.database, server=server, is_in_range=is_in_range[is_new])
+    visits = Visits(
+        context.database,
+        context.clock,
+        context.web_tracking,
+        known_since=partial(known_since, context.lake),
+    )
+    resolved = resolve(new, visits, server=server, is_in_range=is_in_range[is_new])
+    context.passing("load:resolved")
     rejected = pa.concat_tables((misshapen, lines.reject(resolved.rejected_at, resolved.reasons)))
     _keep(context, server, batch, resolved=resolved, rejected=rejected)
     before = sum(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aftersend.model.run import StepReport
+from aftersend.tracking.attribute import attribute
 from aftersend.tracking.consolidate import consolidate
 from aftersend.tracking.context import POINTS, Context
 from aftersend.tracking.download import download
@@ -25,5 +26,6 @@ class Step:
 STEPS: Final[tuple[Step, ...]] = (
     Step("download", "Download lines", download),
     Step("load", "Load lines", load),
+    Step("attribute", "Attribute web visits", attribute),
     Step("consolidate", "Consolidate statistics", consolidate),
 )

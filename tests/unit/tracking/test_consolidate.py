@@ -51,7 +51,7 @@ def test_only_deliveries_with_news_are_consolidated(tmp_path: Path) -> None:
 
     first = world.run(sources)
     before = indicators(world)
-    sources[0].lines = late[:7]
+    sources[0].lines = late[:8]
     second = world.run(sources)
     third = world.run(sources)
 

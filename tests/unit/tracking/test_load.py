@@ -180,7 +180,7 @@ def test_lines_of_a_file_that_was_half_loaded_count_as_loaded_before(tmp_path: P
 def test_files_are_loaded_in_bounded_batches(tmp_path: Path) -> None:
     """As many commits as it takes; the same rows as in one."""
     worlds: list[dict[str, Any]] = []
-    for lines_max, commits in ((3, 8), (1000, 2)):
+    for lines_max, commits in ((3, 10), (1000, 2)):
         world = make_world(tmp_path / str(lines_max))
         world.load_lines_max = lines_max
         world.run(story_sources())

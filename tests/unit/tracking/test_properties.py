@@ -19,6 +19,7 @@ from tests.support import naive
 from tests.support.naive import NaiveHit, hit_lists
 from tests.support.tracking import (
     STORY,
+    STORY_MODE,
     FakeSource,
     World,
     begun_world,
@@ -63,7 +64,7 @@ def test_the_story_passes_every_point(tmp_path: Path) -> None:
 
 def test_a_run_accounts_for_every_line(tmp_path: Path) -> None:
     """Read = loaded + already + rejected, by reason."""
-    counts = make_world(tmp_path).run(story_sources())
+    counts = make_world(tmp_path, STORY_MODE).run(story_sources())
 
     lines = sum(len(story) for story in STORY.values())
     rejected = {
@@ -81,7 +82,7 @@ def test_replay_changes_nothing(tmp_path: Path) -> None:
 
     Mutant killed: files loaded again whatever the pointer says.
     """
-    world = make_world(tmp_path)
+    world = make_world(tmp_path, STORY_MODE)
     kept: list[Path] = []
 
     def copy(point: str) -> None:
@@ -114,7 +115,7 @@ def test_a_run_that_ends_anywhere_is_made_good_by_the_next(tmp_path: Path) -> No
     for index, point in enumerate(passed):
         seen[point] += 1
         shutil.copytree(tmp_path / "begun", tmp_path / str(index))
-        world = make_world(tmp_path / str(index))
+        world = make_world(tmp_path / str(index), STORY_MODE)
         sources = story_sources()
         run_to(world, sources, point, seen[point])
 

@@ -1,0 +1,41 @@
+"""Why a line that follows the format is not loaded."""
+
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["CODES", "Reason", "mark"]
+
+
+class Reason(StrEnum):
+    """Why a line that follows the format is rejected; the first that fits, in this order."""
+
+    SERVER = "server"
+    """It names another tracking server than the one it came from."""
+    RANGE = "range"
+    """Its number cannot stand where it stood: a damaged log id."""
+    DUPLICATE = "duplicate"
+    """A line before it has the same number: a damaged log id."""
+    UNKNOWN_MESSAGE = "unknown_message"
+    """There is no such message, or it is one of another delivery."""
+    UNKNOWN_URL = "unknown_url"
+    """There is no such link, or it is one of another delivery."""
+    UNKNOWN_TAG = "unknown_tag"
+    """There is no such web tag, and the page does not say of what type it is to be."""
+    EXPIRED_TAG = "expired_tag"
+    """The web tag counted no more when the page was seen."""
+    INCOMPLETE_VISIT = "incomplete_visit"
+    """The web visit tells less of who it was than the mode of web tracking asks for."""
+    UNKNOWN_VISITOR = "unknown_visitor"
+    """Nobody whom we know used this browser before the web visit."""
+
+
+CODES: Final = ("", *Reason)
+"""What codes of lines stand for; 0 is no reason."""
+
+
+def mark(codes: npt.NDArray[np.int8], reason: Reason, has: npt.NDArray[np.bool_]) -> None:
+    """Give lines that have a reason its code, unless they have one already."""
+    codes[(codes == 0) & has] = CODES.index(reason)
