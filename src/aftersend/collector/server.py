@@ -11,7 +11,7 @@ from typing import Final
 
 from aftersend.collector.app import Collector
 from aftersend.collector.config import CollectorConfig
-from aftersend.collector.worker import Worker, listen
+from aftersend.collector.worker import Patience, Worker, listen
 from aftersend.errors import Busy, Transient
 from aftersend.platform import telemetry
 from aftersend.platform.clock import Clock, SystemClock
@@ -27,6 +27,7 @@ def serve(
     config: CollectorConfig,
     *,
     listener: socket.socket | None = None,
+    patience: Patience | None = None,
     clock: Clock | None = None,
     entropy: Entropy | None = None,
 ) -> None:
@@ -63,7 +64,7 @@ def serve(
     if not has_told:
         telemetry.logger("collector").info("listening", address=place_of(listener, config.host))
     try:
-        has_drained = asyncio.run(_serve(Worker(collector, listener)))
+        has_drained = asyncio.run(_serve(Worker(collector, listener, patience)))
     finally:
         collector.close()
     if not has_drained:

@@ -13,6 +13,7 @@ import asyncio
 import errno
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -21,13 +22,23 @@ from granian.http import HTTP1Settings
 
 from aftersend.errors import Busy, Transient
 
-__all__ = ["BACKLOG", "App", "Worker", "listen"]
+__all__ = ["BACKLOG", "App", "Patience", "Worker", "listen"]
 
 BACKLOG: Final = 4096
-_CONNECTIONS_MAX: Final = 16_384
 _BUFFER_BYTES_MAX: Final = 64 * 1024
-_HEAD_MS_MAX: Final = 15_000
 _LOOK_SECONDS: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the head of a request may take, and how many connections are served at once.
+
+    A connection that is kept open for a next request waits for its head. Who comes when all
+    connections are taken waits in the queue of the port.
+    """
+
+    head_seconds_max: float = 15.0
+    connections_max: int = 16_384
 
 
 class App(Protocol):
@@ -69,9 +80,10 @@ def listen(host: str, port: int) -> socket.socket:
 class Worker:
     """Serves an app on a bound socket, on one event loop, once."""
 
-    def __init__(self, app: App, listener: socket.socket) -> None:
+    def __init__(self, app: App, listener: socket.socket, patience: Patience | None = None) -> None:
         """Prepare; the socket belongs to the worker from now on."""
         self._app, self._listener = app, listener
+        self._patience = patience or Patience()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event, *, drain_seconds: float) -> bool:
@@ -110,10 +122,11 @@ class Worker:
             threads=1,
             blocking_threads=1,
             py_threads=1,
-            backpressure=_CONNECTIONS_MAX,
+            backpressure=self._patience.connections_max,
             http_mode="1",
             http1_opts=HTTP1Settings(
-                header_read_timeout=_HEAD_MS_MAX, max_buffer_size=_BUFFER_BYTES_MAX
+                header_read_timeout=int(self._patience.head_seconds_max * 1000),
+                max_buffer_size=_BUFFER_BYTES_MAX,
             ),
             websockets_enabled=False,
         )
