@@ -320,6 +320,8 @@ tracking_stats = Table(
     Column("url_id", BigInteger, primary_key=True),
     Column("start", UtcDateTime, primary_key=True),
     Column("total_clicks", Integer, nullable=False),
+    # Hits of a web tag are spread over deliveries.
+    Index(None, "url_id", "start"),
 )
 
 delivery_log_stats = Table(

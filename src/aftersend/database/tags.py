@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
 from aftersend.database.dialect import insert_or
-from aftersend.database.schema import tracked_url
+from aftersend.database.schema import UtcDateTime, tracked_url, tracking_stats
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import TrackingMode, UrlType
 from aftersend.model.ids import UrlId
@@ -21,6 +21,8 @@ __all__ = [
     "LABEL_LENGTH_MAX",
     "MADE_BY_PAGES_MAX",
     "TYPES",
+    "URL_LENGTH_MAX",
+    "Hits",
     "NewTag",
     "Tag",
     "add",
@@ -30,6 +32,7 @@ __all__ = [
     "count",
     "ensure",
     "get",
+    "hits",
     "page",
 ]
 
@@ -65,6 +68,14 @@ class Tag:
     url: str
     folder: str
     valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """How often a tag was hit, of what counts, and in which period last."""
+
+    count: int
+    last_at: datetime
 
 
 def add(connection: Connection, new: NewTag) -> Tag:
@@ -177,6 +188,24 @@ def page(
     """List web tags by identifier; `search` is a part of one, of a label or of a folder."""
     query = _searched(select(tracked_url), search).order_by(tracked_url.c.tag_id)
     return [_tag(row) for row in connection.execute(query.offset(offset).limit(limit))]
+
+
+def hits(connection: Connection, ids: Collection[UrlId]) -> dict[UrlId, Hits]:
+    """Give the hits of tags as they were consolidated last; tags without any are left out.
+
+    Limits: the tags of one page of a list.
+    """
+    stats = tracking_stats.c
+    rows = connection.execute(
+        select(
+            stats.url_id,
+            func.sum(stats.total_clicks),
+            func.max(stats.start, type_=UtcDateTime()),
+        )
+        .where(stats.url_id.in_(ids))
+        .group_by(stats.url_id)
+    )
+    return {UrlId(number): Hits(int(total), last_at) for number, total, last_at in rows}
 
 
 def _searched(query: Select[Any], search: str) -> Select[Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from aftersend.database import tags
 from aftersend.database.engine import Database
+from aftersend.database.schema import tracking_stats
 from aftersend.database.tags import NewTag
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import UrlType
@@ -131,6 +132,28 @@ def test_pages_cannot_fill_the_database(lamps: Database, monkeypatch: pytest.Mon
         assert tags.ensure(connection, [TagSpec("t9", UrlType.WEB)]) == {}
         assert tags.count(connection) == 3
         tags.add(connection, NewTag("mine", "Mine", UrlType.WEB))
+
+
+def test_hits_of_a_tag_are_added_up_over_deliveries(lamps: Database) -> None:
+    """The latest period says when it was hit last; a tag that nobody hit has none."""
+    with lamps.write() as connection:
+        home = tags.add(connection, HOME)
+        order = tags.add(connection, NewTag("order", "Order", UrlType.TRANSACTION))
+        rows = [
+            {"delivery_id": delivery, "url_id": url, "start": NOW + timedelta(hours=hour)}
+            | {"total_clicks": count}
+            for delivery, url, hour, count in (
+                (1, home.id, 0, 3),
+                (2, home.id, 5, 1),
+                (2, home.id, 1, 2),
+                (2, OPEN_URL_ID, 9, 7),
+            )
+        ]
+        connection.execute(tracking_stats.insert(), rows)
+
+        assert tags.hits(connection, [home.id, order.id]) == {
+            home.id: tags.Hits(6, NOW + timedelta(hours=5))
+        }
 
 
 def test_many_tags_are_looked_up_at_once(lamps: Database) -> None:
