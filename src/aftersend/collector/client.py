@@ -24,11 +24,16 @@ def peer_of(client: str) -> str:
 def address_reader(config: CollectorConfig) -> Callable[[Any, Any], str]:
     """Choose once how the address of a client is found, given its request and the headers."""
     if not config.trusted_proxies:
-        return lambda scope, _headers: peer_of(scope.client)
+        return _peer_alone
     proxies = Proxies(config.trusted_proxies)
     return lambda scope, headers: proxies.client_of(
         peer_of(scope.client), ",".join(headers.get_all("x-forwarded-for"))
     )
+
+
+def _peer_alone(scope: Any, _headers: Any) -> str:
+    address: str = scope.client.rpartition(":")[0]
+    return peer_of(scope.client) if "[" in address else address
 
 
 def user_agent_of(headers: Any) -> str:

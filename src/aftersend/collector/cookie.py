@@ -46,14 +46,22 @@ _KNOWING: Final = ("nlid", "uuid230", "nllastdelid")
 _REFUSAL: Final = re.compile(r"(?:^|;)\s*acoptout=1\s*(?:;|$)")
 _SESSION_LENGTH_MAX: Final = 200
 _SOURCES_AT_ONCE: Final = 256
-_HOSTS_MAX: Final = 64
+_DELIVERIES_MAX: Final = 1000
 _SECONDS_A_DAY: Final = 86_400
+_VERSION: Final = bytes(0x40 | byte & 0x0F for byte in range(256))
+_VARIANT: Final = bytes(0x80 | byte & 0x3F for byte in range(256))
+# Where each of the 32 digits of a UUID stands among its four hyphens.
+_PLACES: Final = tuple(
+    (digit, digit + sum(digit >= at for at in (8, 12, 16, 20))) for digit in range(32)
+)
+
+_Token = tuple[Part, int, int, int, tuple[str, ...], bool]
 
 
 class _Ends:
     """What follows the values of cookies, for the hosts of one domain."""
 
-    __slots__ = ("choice", "gone", "last", "permanent", "session")
+    __slots__ = ("choice", "gone", "last", "last_headers", "permanent", "session")
 
     def __init__(self, config: CollectorConfig, domain: str) -> None:
         same_site = "None" if config.cookie_same_site == "none" else "Lax"
@@ -68,6 +76,15 @@ class _Ends:
         # Scripts of consent banners read the choice, and nothing else.
         readable = scope.replace("; HttpOnly", "")
         self.choice = f"; Max-Age={config.consent_days * _SECONDS_A_DAY}{readable}"
+        self.last_headers: dict[int, tuple[str, str]] = {}
+
+    def spell_last(self, delivery_id: int) -> tuple[str, str]:
+        """Spell the cookie of the last delivery, and keep it: most clicks are of a few."""
+        if len(self.last_headers) >= _DELIVERIES_MAX:
+            self.last_headers.clear()
+        header = "set-cookie", f"nllastdelid={delivery_id:x}{self.last}"
+        self.last_headers[delivery_id] = header
+        return header
 
 
 class Cookies:
@@ -99,35 +116,30 @@ class Cookies:
             return ""
         return source_of(header)
 
-    def of_click(
-        self, headers: Any, token: tuple[Part, int, int, int, tuple[str, ...], bool], text: str
-    ) -> tuple[str, Headers]:
+    def of_click(self, headers: Any, token: _Token, text: str) -> tuple[str, Headers]:
         """Give the source of a click and the headers that set its cookies.
 
         `text` is the token's own; without one, there is no session to remember.
         """
-        source_id = ""
-        if header := headers.get("cookie"):
-            if is_refused(header):
-                return "", NO_COOKIES
-            source_id = source_of(header)
-        if self._is_cookieless:
+        header = headers.get("cookie")
+        if self._is_cookieless or (header and is_refused(header)):
             return "", NO_COOKIES
-        source_id = source_id or self.new_source()
-        ends = self._ends_of(headers)
-        cookies: Headers = (
-            ("set-cookie", f"uuid230={source_id}{ends.permanent}"),
-            ("set-cookie", f"nllastdelid={token[1]:x}{ends.last}"),
-        )
-        if text:
-            if len(text) > _SESSION_LENGTH_MAX:
-                text = self._shortened(token)
-            cookies = (("set-cookie", f"nlid={text}{ends.session}"), *cookies)
-        return source_id, cookies + self._policy
+        source_id = (source_of(header) if header else "") or self.new_source()
+        ends = self._ends_of(headers) if self._domains else self._here
+        last = ends.last_headers.get(token[1]) or ends.spell_last(token[1])
+        permanent = "set-cookie", f"uuid230={source_id}{ends.permanent}"
+        if not text:
+            return source_id, (permanent, last, *self._policy)
+        if len(text) > _SESSION_LENGTH_MAX:
+            text = self._shortened(token)
+        session = "set-cookie", f"nlid={text}{ends.session}"
+        if self._policy:
+            return source_id, (session, permanent, last, *self._policy)
+        return source_id, (session, permanent, last)
 
     def of_visit(self, headers: Any, source_id: str) -> Headers:
         """Spell the headers that make a browser known by `source_id`."""
-        end = self._ends_of(headers).permanent
+        end = (self._ends_of(headers) if self._domains else self._here).permanent
         return (("set-cookie", f"uuid230={source_id}{end}"), *self._policy)
 
     def of_choice(self, headers: Any, is_allowed: bool) -> Headers:
@@ -142,8 +154,6 @@ class Cookies:
 
     def _ends_of(self, headers: Any) -> _Ends:
         """Choose the first domain that the host asked for belongs to; none: that host alone."""
-        if not self._domains:
-            return self._here
         host = (headers.get("host") or "").lower().rpartition(":")
         name = host[0] if host[2].isdigit() else "".join(host)
         for domain, ends in self._domains:
@@ -152,7 +162,7 @@ class Cookies:
                 return ends
         return self._here
 
-    def _shortened(self, token: tuple[Part, int, int, int, tuple[str, ...], bool]) -> str:
+    def _shortened(self, token: _Token) -> str:
         """Spell a token of the same ids without its values: cookies come with every request."""
         part, delivery_id, message_id, url_id, _, _ = token
         ids = DeliveryId(delivery_id), MessageId(message_id), UrlId(url_id)
@@ -191,10 +201,12 @@ def is_refused(header: str) -> bool:
 
 
 def _sources(entropy: Entropy) -> list[str]:
-    """Give UUIDs of version 4; asking for many at once costs a quarter of one by one."""
-    digits = entropy.bytes(16 * _SOURCES_AT_ONCE).hex()
-    return [
-        f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}"
-        f"-{text[20:]}"
-        for text in (digits[at : at + 32] for at in range(0, len(digits), 32))
-    ]
+    """Give UUIDs of version 4, spelled all at once: a quarter of the time of one by one."""
+    raw = bytearray(entropy.bytes(16 * _SOURCES_AT_ONCE))
+    raw[6::16] = raw[6::16].translate(_VERSION)
+    raw[8::16] = raw[8::16].translate(_VARIANT)
+    digits = raw.hex().encode()
+    spelled = bytearray(b"-" * 36 + b" ") * _SOURCES_AT_ONCE
+    for digit, place in _PLACES:
+        spelled[place::37] = digits[digit::32]
+    return spelled.decode().split()

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aftersend.collector import legacy
 from aftersend.collector.catalogues import Catalogues, Known, Link
-from aftersend.collector.client import address_reader, user_agent_of
+from aftersend.collector.client import USER_AGENT_LENGTH_MAX, address_reader, user_agent_of
 from aftersend.collector.config import CollectorConfig
 from aftersend.collector.cookie import NO_COOKIES, Cookies
 from aftersend.collector.flusher import Flusher
@@ -85,7 +85,7 @@ class Hits:
         Raises:
             InvalidToken: the path holds no token.
         """
-        is_image = path.endswith(_IMAGES)
+        is_image = path[-4:-3] == "." and path.endswith(_IMAGES)
         text = path[3:-4] if is_image else path[3:]
         token = unpack(text, keys=self._keys)
         known = self._catalogue_of(token[1])
@@ -156,7 +156,9 @@ class Hits:
             flags = _flags(method, is_verified, is_expired, is_blocked)
         address = self._address_of(scope, headers)
         stored = address if self._is_address_stored else ""
-        agent = user_agent_of(headers)
+        agent = headers.get("user-agent")
+        if agent is None or len(agent) > USER_AGENT_LENGTH_MAX:
+            agent = user_agent_of(headers)
         hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
         self._record(now, address, hit)
         if self._flusher is not None:
@@ -201,7 +203,9 @@ class Hits:
         source_id = self._cookies.source_of(headers)
         address = self._address_of(scope, headers)
         stored = address if self._is_address_stored else ""
-        agent = user_agent_of(headers)
+        agent = headers.get("user-agent")
+        if agent is None or len(agent) > USER_AGENT_LENGTH_MAX:
+            agent = user_agent_of(headers)
         hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
         self._record(now, address, hit)
         if self._flusher is not None:
