@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from aftersend.database.dialect import insert_or
-from aftersend.database.schema import delivery
+from aftersend.database.schema import content, delivery
 from aftersend.model.enumeration import DeliveryKind, DeliveryState
 from aftersend.model.ids import DeliveryId
 
@@ -44,4 +44,7 @@ def ensure(connection: Connection, internal_name: str, *, at: datetime) -> Deliv
     )
     found = find(connection, internal_name)
     assert found is not None, "it was made where it was missing"
+    # Whoever shows a delivery reads its content, though this one has nothing to say.
+    empty = insert_or(connection, content).on_conflict_do_nothing(index_elements=["delivery_id"])
+    connection.execute(empty.values(delivery_id=found))
     return found
