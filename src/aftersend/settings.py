@@ -191,7 +191,10 @@ class TrackingSettings(Section):
         default=60, ge=0, le=86_400, description="opens of a message within this are one"
     )
     log_count_per_request: int = Field(
-        default=1000, ge=1, le=10_000, description="lines asked of a remote server at once"
+        default=1000,
+        ge=0,
+        le=10_000,
+        description="lines asked of a remote server at once; 0: all, as a stream",
     )
     load_lines_max: int = Field(default=500_000, ge=1_000, description="lines a commit")
     lease_s: int = Field(default=300, ge=10, description="after this a run that died is taken over")

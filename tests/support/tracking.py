@@ -28,7 +28,9 @@ from aftersend.model.logline import LogLine
 from aftersend.model.run import Counts
 from aftersend.platform.clock import ManualClock
 from aftersend.settings import TrackingSettings, WebTrackingSettings
-from aftersend.tracking.source import Chunk
+from aftersend.tracking import inbox
+from aftersend.tracking.inbox import Stretch
+from aftersend.tracking.source import Chunk, pages
 from aftersend.tracking.steps import STEPS, Context
 from tests.support import naive
 from tests.support.naive import NaiveHit
@@ -41,6 +43,7 @@ __all__ = [
     "Visit",
     "World",
     "begun_world",
+    "keep_lines",
     "line",
     "make_visited_world",
     "make_world",
@@ -70,6 +73,10 @@ class FakeSource:
     lines_max: int = 3
     is_down: bool = False
     acknowledged: int = 0
+
+    def chunks(self, after: int) -> Iterator[Chunk]:
+        """Give all lines, page by page."""
+        return pages(self.read, after)
 
     def read(self, after: int) -> Chunk | None:
         """Give the next lines of one segment."""
@@ -192,6 +199,16 @@ class World:
         }
 
 
+def keep_lines(
+    world: World, server: str, entries: Sequence[NaiveHit | Visit], first: int = 1
+) -> None:
+    """Put lines into the inbox as if they had been downloaded, numbered from `first` on."""
+    data = b"".join(line(entry, server, first + at) for at, entry in enumerate(entries))
+    last = first + len(entries) - 1
+    stretch = Stretch(first, last, f"0x{first:016X}.log", 0, data)
+    inbox.keep(world.inbox, ServerId(server), stretch)
+
+
 def _named(connection: Connection) -> list[Any]:
     """List the web tags, and the deliveries that nobody made but the workflow."""
     tag, delivery = schema.tracked_url.c, schema.delivery.c
@@ -222,7 +239,7 @@ def line(hit: NaiveHit | Visit, server: str, number: int, **changes: Any) -> byt
         "user_agent": f"Browser/{hit.message_id}",
         "address": "127.0.0.1",
     }
-    if hit.url_id == naive.ORDER:
+    if isinstance(hit, NaiveHit) and hit.url_id == naive.ORDER:
         told = {"amount": hit.amount, "article": hit.article}
         pairs = [f"{name}={value:f}" for name, value in told.items() if value is not None]
         values["parameters"] = "&".join(pairs).replace(".000000", "")

@@ -67,16 +67,16 @@ def _stretches(context: Context, source: Source) -> Iterator[Stretch]:
     count = 0
     growing: _Growing | None = None
     failure: AftersendError | None = None
+    chunks = source.chunks(after)
     while count < BYTES_MAX:
         try:
-            chunk = source.read(after)
+            chunk = next(chunks, None)
         except AftersendError as error:
             # What came before is good.
             failure = error
             break
         if chunk is None:
             break
-        assert chunk.last > after, "sources give lines behind the number they were asked for"
         if growing and not growing.takes(chunk, lines_max=context.settings.load_lines_max):
             yield growing.grown()
             growing = None

@@ -1,5 +1,7 @@
 """Sources of lines: a spool in a folder, and a tracking server over HTTP."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ class Answers:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: HEADERS)
     body: bytes = LINES
+    length: int | None = None
     asked: list[tuple[str, str, dict[str, list[str]], str | None]] = field(default_factory=list)
 
 
@@ -48,7 +51,10 @@ def serving(answers: Answers) -> Iterator[str]:
             self.send_response(answers.status)
             for name, value in answers.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answers.body)))
+            length = len(answers.body) if answers.length is None else answers.length
+            self.send_header("Content-Length", str(length))
+            if length > len(answers.body):
+                self.close_connection = True
             self.end_headers()
             self.wfile.write(answers.body)
 
@@ -165,3 +171,101 @@ def test_a_spool_that_was_replaced_is_no_spool_without_news(tmp_path: Path) -> N
     """A pointer behind the last line of a spool is a contradiction, not silence."""
     with pytest.raises(Corruption):
         LocalSource(SERVER, tmp_path, lines_max=2).read(5)
+
+
+PLACES = {"X-Stretches": f"0x0000000000000001.log@0+{len(LINES)}", "X-Last": "10x0000000000000002"}
+
+
+def stream(answers: Answers) -> tuple[list[Chunk], str]:
+    """Read streams from the start on; give what came, and the sentence of what went wrong."""
+    chunks: list[Chunk] = []
+    with (
+        serving(answers) as url,
+        http_source(ServerId("1"), url=url, password="secret", lines_max=0) as source,
+    ):
+        try:
+            for chunk in source.chunks(0):
+                chunks.append(chunk)
+                answers.body, answers.length, answers.headers = b"", None, {}
+        except (InvalidInput, Transient) as error:
+            return chunks, str(error)
+    return chunks, ""
+
+
+def test_a_server_is_asked_for_everything_at_once() -> None:
+    """A count of 0 asks for a stream; when that and a page are empty, there is nothing more."""
+    answers = Answers(headers=PLACES)
+
+    assert ([Chunk(2, LINES, "0x0000000000000001.log", 0)], "") == stream(answers)
+    assert [
+        ("0x0000000000000000", "0"),
+        ("0x0000000000000002", "0"),
+        ("0x0000000000000002", "10000"),
+    ] == [(query["after"][0][1:], query["count"][0]) for _, _, query, _ in answers.asked]
+
+
+def test_a_server_that_knows_no_streams_is_asked_for_pages() -> None:
+    """An answer without places and without lines is no end before a page is empty too."""
+    answers = Answers(body=b"", headers={})
+    with (
+        serving(answers) as url,
+        http_source(ServerId("1"), url=url, password="secret", lines_max=0) as source,
+    ):
+        assert [] == list(source.chunks(0))
+    assert ["0", "10000"] == [query["count"][0] for _, _, query, _ in answers.asked]
+
+
+def test_a_compressed_stream_is_the_same() -> None:
+    """Nobody below sees how lines have travelled."""
+    answers = Answers(headers={**PLACES, "Content-Encoding": "gzip"}, body=gzip.compress(LINES, 1))
+
+    assert ([Chunk(2, LINES, "0x0000000000000001.log", 0)], "") == stream(answers)
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_stream_that_breaks_off_leaves_what_came(is_compressed: bool, is_told: bool) -> None:
+    """The whole lines are kept, and the sentence says that it was not all.
+
+    Killed: an end that comes too early and is believed.
+    """
+    body, headers = LINES[:40], dict(PLACES)
+    if is_compressed:
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        body = packer.compress(body) + packer.flush(zlib.Z_SYNC_FLUSH)
+        headers["Content-Encoding"] = "gzip"
+    answers = Answers(headers=headers, body=body, length=None if is_told else 9999)
+
+    chunks, sentence = stream(answers)
+
+    assert [(1, LINES[: LINES.index(b"\n") + 1])] == [(each.last, each.data) for each in chunks]
+    assert "broke off" in sentence if is_told else "does not answer" in sentence
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        Answers(headers={**PLACES, "X-Last": ""}),
+        Answers(headers={**PLACES, "X-Last": "20x0000000000000002"}),
+        Answers(headers={**PLACES, "X-Stretches": "everything"}),
+        Answers(headers={**PLACES, "X-Stretches": "0x0000000000000001.log@0+40"}),
+        Answers(headers=PLACES, body=b"x" * len(LINES)),
+    ],
+    ids=["no end", "another's", "no places", "longer", "no lines"],
+)
+def test_a_stream_that_is_none_is_refused(answers: Answers) -> None:
+    """Nothing of it is taken for lines."""
+    chunks, sentence = stream(answers)
+
+    assert [] == chunks
+    assert "answers with something else than log lines" in sentence
+
+
+def test_what_a_server_says_is_told() -> None:
+    """Its own sentence helps more than a number; what is no sentence is left out."""
+    said = b'{"error": "The registration password is missing or wrong."}'
+    with pytest.raises(InvalidInput, match=r"refuses us: status 401 \(The regis.* wrong\)\."):
+        ask(Answers(status=401, body=said))
+    for body in (b"<html>", b"[]", b'{"error": 7}', b"[" * 5000):
+        with pytest.raises(InvalidInput, match=r"refuses us: status 401\."):
+            ask(Answers(status=401, body=body))
