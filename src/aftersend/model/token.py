@@ -65,8 +65,9 @@ _DIGITS: Final = bytes.maketrans(
 )
 _PART_OF_HEAD: Final = {_VERSION << 4 | part.code: part for part in Part}
 _CODE_OF_PART: Final = {part: part.code for part in Part}
-_SPARE_BITS: Final = {0: 0, 2: 2, 4: 4, 5: 1, 7: 3}  # by length modulo 8; others cannot be
-_SHIFT_MAX: Final = 56  # nine groups of seven bits: below 2**63
+_SPARE_BITS: Final = (0, None, 2, None, 4, 1, None, 3)  # by length modulo 8; others cannot be
+_NUMBER_BYTES_MAX: Final = 9  # groups of seven bits: below 2**63
+_NO_VALUES: Final[tuple[str, ...]] = ()
 _CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 _LANES_MAX: Final = 1024
 _HALVES: Final = tuple(
@@ -236,7 +237,7 @@ def unpack(text: str, *, keys: KeyRing) -> tuple[Part, int, int, int, tuple[str,
         InvalidToken: `text` has not the shape of a token.
     """
     length = len(text)
-    spare = _SPARE_BITS.get(length % 8)
+    spare = _SPARE_BITS[length % 8]
     if spare is None or not _TEXT_LENGTH_MIN <= length <= TEXT_LENGTH_MAX:
         raise InvalidToken("shape")
     try:
@@ -250,18 +251,35 @@ def unpack(text: str, *, keys: KeyRing) -> tuple[Part, int, int, int, tuple[str,
     part = _PART_OF_HEAD.get(body[0])
     if part is None:
         raise InvalidToken("part" if body[0] >> 4 == _VERSION else "version")
-    (delivery_id, message_id, url_id, count), at = _numbers(body)
-    values: tuple[str, ...] = ()
-    if count:
-        values, at = _values(body, count, at)
+    try:
+        # Most numbers are of one byte; asking here costs less than calling.
+        delivery_id, at = body[2], 3
+        if delivery_id > 127:
+            delivery_id, at = _number(body, 2)
+        message_id = body[at]
+        if message_id > 127:
+            message_id, at = _number(body, at)
+        else:
+            at += 1
+        url_id, count = body[at], body[at + 1]
+        if url_id > 127 or count > 127:
+            url_id, at = _number(body, at)
+            count, at = _number(body, at)
+        else:
+            at += 2
+        values = _NO_VALUES
+        if count:
+            values, at = _values(body, count, at)
+    except IndexError:
+        raise InvalidToken("number") from None
     if at != len(body):
         raise InvalidToken("length")
-    is_verified = False
     seal = keys.seals.get(body[1])
-    if seal is not None:
-        tag = seal.copy()
-        tag.update(body)
-        is_verified = compare_digest(tag.digest(), raw[-_TAG_BYTES:])
+    if seal is None:
+        return part, delivery_id, message_id, url_id, values, False
+    tag = seal.copy()
+    tag.update(body)
+    is_verified = compare_digest(tag.digest(), raw[-_TAG_BYTES:])
     return part, delivery_id, message_id, url_id, values, is_verified
 
 
@@ -307,40 +325,25 @@ def _append_number(body: bytearray, number: int) -> None:
     body.append(number)
 
 
-def _numbers(body: bytes) -> tuple[list[int], int]:
-    """Read the four minimal LEB128 numbers behind the head; give them and the place behind them."""
-    numbers = []
-    number = shift = 0
-    for index in range(2, len(body)):
-        byte = body[index]
+def _number(body: bytes, at: int) -> tuple[int, int]:
+    """Read one minimal LEB128 number at `at`; give it and the place behind it.
+
+    Raises:
+        IndexError: the body ends within it.
+    """
+    number = body[at]
+    if number < 128:
+        return number, at + 1
+    number &= 127
+    shift = 0
+    for byte in body[at + 1 : at + _NUMBER_BYTES_MAX]:
+        shift += 7
         if byte > 127:
             number |= (byte & 127) << shift
-            shift += 7
-            if shift > _SHIFT_MAX:
-                raise InvalidToken("number")
-            continue
-        if shift:
-            if byte == 0:
-                raise InvalidToken("number")
-            byte = number | byte << shift
-            number = shift = 0
-        numbers.append(byte)
-        if len(numbers) == 4:
-            return numbers, index + 1
-    raise InvalidToken("number")
-
-
-def _number(body: bytes, at: int) -> tuple[int, int]:
-    """Read one minimal LEB128 number at `at`; give it and the place behind it."""
-    result = shift = 0
-    for index in range(at, min(at + 9, len(body))):
-        byte = body[index]
-        result |= (byte & 127) << shift
-        if byte < 128:
-            if byte == 0 and shift:
-                raise InvalidToken("number")
-            return result, index + 1
-        shift += 7
+        elif byte:
+            return number | byte << shift, at + 1 + shift // 7
+        else:
+            break
     raise InvalidToken("number")
 
 
