@@ -165,9 +165,19 @@ def run_until(
 def _addresses(opened: "Instance", wanted: Wanted) -> dict[str, str]:
     web, collector = opened.settings.web, opened.settings.collector
     return {
-        "app": f"http://{web.host}:{wanted.port or web.port}",
-        "collector": f"http://{collector.host}:{wanted.collector_port or collector.port}",
+        "app": _address(web.host, wanted.port or web.port),
+        "collector": _address(collector.host, wanted.collector_port or collector.port),
     }
+
+
+def _address(host: str, port: int) -> str:
+    """Spell where something that listens on `host` is found from this machine.
+
+    >>> _address("::1", 8080), _address("::", 8080), _address("a.example", 8080)
+    ('http://[::1]:8080', 'http://[::1]:8080', 'http://a.example:8080')
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _supervisor(opened: "Instance", addresses: Mapping[str, str]) -> "Supervisor":
