@@ -26,7 +26,7 @@ class LateHits:
     """
 
     def __init__(self, source: Source, hits: Hits, *, recheck: Callable[[int], None]) -> None:
-        """Take hits that never decline; `recheck` tells everybody of a catalogue that came."""
+        """Take hits that never decline; `recheck` lets everybody look at its file again."""
         self._source, self._hits, self._recheck = source, hits, recheck
 
     async def answer(self, scope: Any, proto: Any) -> None:
@@ -34,7 +34,7 @@ class LateHits:
         for path in (scope.path, *respelled(scope.path)):
             with suppress(InvalidToken):
                 delivery_id = self._hits.delivery_of(path)
-                if await self._source.catalogue(delivery_id):
-                    self._recheck(delivery_id)
+                await self._source.catalogue(delivery_id)
+                self._recheck(delivery_id)
                 self._hits.answer(scope, proto, path, scope.method)
                 return
