@@ -5,6 +5,7 @@
 ``/r/<token>.gif``, ``.png``  the open: one transparent pixel, no cookies
 ``/r/test``                   ``<redir status='OK' …/>``; not logged
 ``/health``                   JSON; 200 ``ok``, or 503 ``red`` while lines wait for the disk
+``/metrics``                  for Prometheus; from elsewhere with the registration password
 ``PUT /catalogue/<id>``       publish a catalogue          ⎫
 ``GET /logs``                 lines after a log id         ⎬ with the registration password
 ``POST /logs/acknowledge``    what a reader has stored     ⎭
@@ -32,5 +33,8 @@ address that was changed otherwise is not found.
 
 Modules: `app` the way of a click, `catalogues` what it looks up, `cookie`, `client`, `page` its
 small parts, `registration` the three guarded addresses, `flusher` the thread that syncs, `worker`
-the HTTP server below, `server` a process around it, `embedded` the same inside another process.
+the HTTP server below, `server` a process around it, `embedded` the same inside another process,
+`workers` several processes on one port. `recorder` is where every hit passes on its way into the
+spool, within its `budget`; `metrics` counts, `snapshot` tells the others on the port, `status` and
+`exposition` answer who wants to know.
 """
