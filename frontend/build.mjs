@@ -16,11 +16,11 @@ const target = join(here, "..", "src", "aftersend", "web", "static", "vendor");
 // Every icon that a template names; tests/unit/web/test_template.py keeps the two lists alike.
 const ICONS = [
   "alert-triangle", "arrow-down", "arrow-left", "arrow-up", "ban", "browser", "check",
-  "checkup-list", "chevron-down", "circle-check", "click", "clock", "device-desktop", "download",
-  "external-link", "filter-off", "hand-stop", "help", "history", "info-circle", "key", "link",
+  "checkup-list", "chevron-down", "circle-check", "click", "clock", "copy", "device-desktop",
+  "download", "external-link", "filter-off", "hand-stop", "help", "history", "info-circle", "key", "link",
   "list-details", "logout", "mail", "mail-off", "mail-opened", "moon", "photo", "photo-off",
-  "player-pause", "player-play", "route", "search", "send", "shopping-cart", "sun", "user", "users",
-  "world", "x",
+  "player-pause", "player-play", "plus", "route", "search", "send", "server", "settings",
+  "shopping-cart", "sun", "tag", "user", "users", "world", "x",
 ];
 // @tabler/core says MIT without the text; its authors' icons bring it.
 const LICENCES = {

@@ -160,7 +160,8 @@ def html_of(tag: Tag, filling: Filling, *, server: str, formula: str = "") -> st
     comment = f"Web tag {tag.label} ({tag.type.slug})"
     if marks:
         comment += f": replace {', '.join(marks)}"
-    sending = _SENDING % {"values": _script(values), "server": _script(server)}
+    listed = _script(values, indent=2).replace("\n", "\n    ")
+    sending = _SENDING % {"values": listed, "server": _script(server)}
     if filling.is_consent_needed:
         indented = "\n".join(f"  {line}" for line in sending.split("\n"))
         return _AFTER_CONSENT % {
@@ -230,9 +231,9 @@ def _fill(formula: str, tag: Tag, values: Mapping[str, str], server: str) -> str
     return _PLACEHOLDER.sub(replaced, formula).rstrip("\n") + "\n"
 
 
-def _script(value: object) -> str:
+def _script(value: object, *, indent: int | None = None) -> str:
     """Spell a value for a script inside HTML."""
-    return json.dumps(value).replace("<", "\\u003c")
+    return json.dumps(value, indent=indent).replace("<", "\\u003c")
 
 
 def _comment(text: str) -> str:

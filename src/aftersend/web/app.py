@@ -25,6 +25,7 @@ from aftersend.web import (
     public,
     recipients,
     security,
+    tags,
     template,
     tracking,
     workflows,
@@ -123,6 +124,7 @@ def _behind_the_door() -> Router:
             *tracking.HANDLERS,
             *recipients.HANDLERS,
             *workflows.HANDLERS,
+            *tags.HANDLERS,
         ],
         middleware=[DefineMiddleware(login.Door)],
     )

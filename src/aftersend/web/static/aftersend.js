@@ -54,6 +54,7 @@
   function settle() {
     for (const box of document.querySelectorAll("[data-mixed]")) box.indeterminate = true;
     for (const all of document.querySelectorAll("[data-pick-all]")) showPicked(all);
+    for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   }
 
   function boxes(all) {
@@ -94,6 +95,22 @@
     const frame = document.getElementsByName("preview")[0];
     // On narrow screens the message stands below the list.
     if (frame?.getBoundingClientRect().top > innerHeight - 100) frame.scrollIntoView();
+  });
+
+  // Copies a text; where that is not allowed, selects it, to be copied by keyboard.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const field = document.getElementById(button.dataset.copy);
+    const says = button.querySelector("span");
+    try {
+      await navigator.clipboard.writeText(field.value);
+      says.textContent = "Copied";
+      setTimeout(() => { says.textContent = "Copy"; }, 2000);
+    } catch {
+      field.focus();
+      field.select();
+    }
   });
 
   // Pressed twice is asked twice: such a button rests until the answer comes.
