@@ -102,6 +102,36 @@ def test_a_line_is_what_the_format_says(
     assert (directory / "0x0000000000000001.log").read_bytes() == expected
 
 
+def test_user_agents_are_remembered_within_bounds(tmp_path: Path) -> None:
+    """A stranger who changes names all the time takes no memory, and each name is still spelled.
+
+    Killed: a spelling that is kept for another name.
+    """
+    writer = opened(tmp_path)
+    names = [f"agent\t{number}" for number in range(2000)] + ["agent\t1999", "\\" * 2000]
+    for name in names:
+        writer.append(AT, hit(user_agent=name))
+    writer.close()
+
+    assert names == [line.user_agent for line in stored_lines(tmp_path)]
+    assert len(writer._agents) <= 1024
+    assert max(map(len, writer._agents)) < 2000
+
+
+def test_an_address_is_escaped_too(tmp_path: Path) -> None:
+    """Whatever comes as an address stays in its field."""
+    writer = opened(tmp_path)
+    for address in ("192.0.2.1\t", "é", "\\"):
+        writer.append(AT, hit()._replace(address=address))
+    writer.close()
+
+    raw = (tmp_path / "0x0000000000000001.log").read_bytes()
+
+    assert [b"192.0.2.1\\x09", b"\\xc3\\xa9", b"\\x5c"] == [
+        line.split(b"\t")[10] for line in raw.splitlines()
+    ]
+
+
 def test_a_line_is_with_the_kernel_when_append_returns(tmp_path: Path) -> None:
     """Nothing is buffered in the process: a killed one loses nothing."""
     writer = opened(tmp_path)
