@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from aftersend.database.schema import delivery, delivery_indicator
-from aftersend.model.enumeration import DeliveryState
+from aftersend.model.enumeration import DeliveryKind, DeliveryState
 from aftersend.model.ids import DeliveryId
 
 __all__ = ["SORTS", "Query", "Row", "count", "page"]
@@ -116,7 +116,12 @@ def _order(sort: str) -> tuple[ColumnElement[Any], ...]:
 
 
 def _filtered(rows: Select[Any], query: Query) -> Select[Any]:
-    rows = rows.select_from(delivery)
+    # Nobody made the delivery of web visits: it shows when there is something in it.
+    has_visits = select(delivery_indicator.c.delivery_id).where(
+        delivery_indicator.c.total_web_page > 0
+    )
+    is_shown = or_(delivery.c.kind != DeliveryKind.WEB_VISITS, delivery.c.id.in_(has_visits))
+    rows = rows.select_from(delivery).where(is_shown)
     if query.search:
         columns = (delivery.c.label, delivery.c.internal_name)
         rows = rows.where(or_(*(each.icontains(query.search, autoescape=True) for each in columns)))

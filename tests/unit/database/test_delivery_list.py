@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from aftersend.database import delivery_list
+from aftersend.database import delivery_list, web_visits
 from aftersend.database.delivery_list import Query, Row
 from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.database.schema import delivery, delivery_indicator
@@ -114,3 +114,26 @@ def test_shares_of_nothing_are_none() -> None:
     row = Row(1, "DM1", "a", DeliveryState.BEING_EDITED, True, None, 0, 0, 0, 0, 0)  # type: ignore[arg-type]
 
     assert (row.processed, row.success_rate) == (None, None)
+
+
+def test_web_visits_are_listed_when_there_are_some(database: Database) -> None:
+    """Nobody made their delivery, so nobody looks for it while it is empty.
+
+    Mutant killed: a count of all that the list does not show.
+    """
+    with database.write() as connection:
+        web_visits.ensure(connection, "webVisits", at=START)
+    empty = _ids(database, Query())
+    figures = dict.fromkeys(
+        (each.name for each in delivery_indicator.columns if each.name != "computed_at"), 0
+    )
+    with database.write() as connection:
+        values = figures | {"delivery_id": 8, "total_web_page": 1, "computed_at": START}
+        connection.execute(insert(delivery_indicator).values(values))
+
+    with database.read() as connection:
+        rows = delivery_list.page(connection, Query(search="web"))
+        number = delivery_list.count(connection, Query(search="web"))
+
+    assert [7, 6, 5, 4, 3, 2, 1] == empty
+    assert (1, "Web visits", DeliveryState.FINISHED) == (number, rows[0].label, rows[0].state)

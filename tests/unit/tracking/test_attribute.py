@@ -43,7 +43,7 @@ def load_lines(world: World, *entries: Visit | NaiveHit, server: str = "1") -> N
 def rows(world: World) -> list[Row]:
     """List delivery, message, recipient and flags of the visits, in the order of their lines."""
     ids = ("delivery_id", "message_id", "recipient_id", "flags")
-    return [tuple(row[name] for name in ids) for row in world.hits() if row["url_type"] in (4, 5)]  # type: ignore[misc]
+    return [tuple(row[name] for name in ids) for row in world.hits() if row["url_type"] in (4, 5)]
 
 
 @pytest.mark.parametrize(

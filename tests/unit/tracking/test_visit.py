@@ -86,7 +86,7 @@ def test_a_mode_keeps_what_it_promises(tmp_path: Path, mode: str) -> None:
     attribute(world.context([]))
 
     expected = EXPECTED[mode]
-    found = {
+    found: dict[str, Any] = {
         name: reason
         for name, (_, _, _, reason, _) in zip(
             (name for name in VISITS if isinstance(expected[name], str)),
