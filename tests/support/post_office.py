@@ -11,11 +11,12 @@ from aftersend.database import deliveries, messages, recipients
 from aftersend.database.deliveries import Delivery
 from aftersend.database.engine import Database, open_engine
 from aftersend.database.messages import Message
+from aftersend.database.public_addresses import PublicAddress
 from aftersend.database.recipients import Profile
 from aftersend.delivery.create import Draft, create
 from aftersend.delivery.office import PostOffice
 from aftersend.model.enumeration import EmailFormat
-from aftersend.model.ids import DeliveryId, RecipientId
+from aftersend.model.ids import DeliveryId, RecipientId, ServerId
 from aftersend.model.token import KeyRing
 from aftersend.platform.clock import Clock
 
@@ -28,6 +29,7 @@ __all__ = [
     "NOW",
     "SENDER",
     "TEXT",
+    "VERIFIED",
     "add_recipients",
     "delivery_of",
     "draft",
@@ -45,6 +47,8 @@ KEYS = KeyRing({1: bytes(range(32))})
 ADDRESSES = Addresses(redirect="https://t.example.com", app="https://app.example.com")
 BRANDED = Addresses("https://t.pier.example", "https://mail.pier.example", (ADDRESSES,))
 SENDER = "Harbour & Pine <news@shop.example>"
+VERIFIED = PublicAddress(ADDRESSES.redirect, NOW, NOW, (ServerId("1"),))
+"""Without it, every analysis would warn."""
 HTML = (
     "<p>Hello <%= recipient.first_name %>, <a href='https://shop.example/lamps'>look</a>."
     " <%@ include view='UnsubscriptionLink' %></p>\n"

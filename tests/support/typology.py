@@ -5,11 +5,13 @@ from typing import Any
 
 from aftersend.content import Addresses, Preparation, Source, compile_message, lint
 from aftersend.database.deliveries import Delivery
+from aftersend.database.public_addresses import PublicAddress
+from aftersend.database.tracking_servers import TrackingServer
 from aftersend.database.urls import TrackedUrl
 from aftersend.delivery.typology import Link, Prepared, Rendering, run
 from aftersend.model.enumeration import DeliveryState, Part, PixelPlace, TrackingMode, UrlType
 from aftersend.model.ids import DeliveryId, UrlId
-from tests.support.post_office import ADDRESSES, HTML, NOW, TEXT
+from tests.support.post_office import ADDRESSES, HTML, NOW, TEXT, VERIFIED
 
 __all__ = ["link", "prepared", "told"]
 
@@ -40,6 +42,8 @@ def prepared(
     fields: frozenset[str] | None = None,
     renderings: Sequence[Rendering] = (),
     seed_count: int = 0,
+    public_address: PublicAddress | None = VERIFIED,
+    servers: Sequence[TrackingServer] = (),
     **changes: Any,
 ) -> Prepared:
     """Prepare a delivery with nothing wrong but what is asked for; both parts can be left."""
@@ -74,6 +78,9 @@ def prepared(
         renderings=renderings,
         seed_count=seed_count,
         proof_size_max=100,
+        at=NOW,
+        public_address=public_address,
+        servers=servers,
     )
 
 

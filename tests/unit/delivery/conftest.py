@@ -5,18 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from aftersend.database.engine import migrate, open_engine
+from aftersend.database import public_addresses
+from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.delivery.office import PostOffice
 from aftersend.platform.clock import ManualClock
-from tests.support.post_office import NOW, make_office
+from tests.support.post_office import NOW, VERIFIED, make_office
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the file of a migrated database; copy it, do not change it."""
+    """Give the file of a migrated database with a verified address; copy it, do not change it."""
     path = tmp_path_factory.mktemp("database") / "empty.sqlite"
     engine = open_engine(f"sqlite:///{path}")
     migrate(engine)
+    with Database(engine).write() as connection:
+        public_addresses.note(connection, VERIFIED)
     engine.dispose()
     return path
 

@@ -15,6 +15,8 @@ from aftersend.collector.config import CollectorConfig
 from aftersend.content import Template
 from aftersend.database import deliveries, tracking_servers
 from aftersend.delivery.analyse import analyse
+from aftersend.delivery.blocking import set_blocked
+from aftersend.delivery.links import list_urls
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import template_of
 from aftersend.delivery.properties import Properties, change_properties
@@ -55,8 +57,13 @@ def _tracking_server(*, status: int = 204) -> Iterator[tuple[str, list[tuple[str
 def _register(office: PostOffice, **servers: str) -> None:
     with office.database.write() as connection:
         for name, url in servers.items():
-            tracking_servers.put(
-                connection, server_id=name[-1], internal_url=url, at=office.clock.now()
+            tracking_servers.enrol(
+                connection,
+                [ServerId(name[-1])],
+                internal_url=url,
+                build="1",
+                host="here",
+                at=office.clock.now(),
             )
 
 
@@ -233,3 +240,21 @@ def test_servers_hear_of_another_validity_of_a_sent_delivery(office: PostOffice)
         _register(office, server_b=url)
         retry(office)
     assert office.clock.now() + timedelta(hours=1) == decode(came[-1][2]).expires_at
+
+
+def test_servers_hear_of_a_blocked_link(office: PostOffice) -> None:
+    """One that answers is told at once, one that is down later; nothing older comes after it."""
+    delivery_id = make_delivery(office)
+    analyse(office, delivery_id)
+    url = list_urls(office, delivery_id)[0]
+    with _tracking_server() as (address, came):
+        _register(office, server_a=address, server_b="http://127.0.0.1:1")
+
+        missed = set_blocked(office, delivery_id, url.id, is_blocked=True)
+
+    assert ["b"] == [each.server_id for each in missed]
+    assert decode(came[-1][2]).urls[url.id].is_blocked
+    with _tracking_server() as (address, came):
+        _register(office, server_b=address)
+        retry(office)
+    assert decode(came[-1][2]).urls[url.id].is_blocked

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from aftersend.database.deliveries import Check
-from aftersend.delivery.typology import content, links, proof, sender, validity
+from aftersend.delivery.typology import content, links, proof, sender, server, validity
 from aftersend.delivery.typology.prepared import Link, Prepared, Rendering, gather
 from aftersend.delivery.typology.rule import RULES, Rule, check_levels, finding, judged
 from aftersend.errors import InvalidContent
@@ -35,6 +35,7 @@ __all__ = [
 
 CHECKS: Final[Sequence[Callable[[Prepared], Iterator[Check]]]] = (
     *sender.CHECKS,
+    *server.CHECKS,
     *links.CHECKS,
     *content.CHECKS,
     *validity.CHECKS,

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
 from aftersend.content import Addresses, FoundLink, Lint, Source, Template, detect, lint
-from aftersend.database import messages, seeds, urls
+from aftersend.database import messages, public_addresses, seeds, tracking_servers, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.database.messages import Addressee
+from aftersend.database.public_addresses import PublicAddress
+from aftersend.database.tracking_servers import TrackingServer
 from aftersend.database.urls import TrackedUrl
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import make_press, preparation_of, source_of
@@ -48,7 +51,8 @@ class Prepared:
     """An analysed delivery.
 
     `fields` are those that at least one of the people who were looked at has filled, None when
-    there is nobody; `renderings` are messages to the first of them.
+    there is nobody; `renderings` are messages to the first of them. `public_address` is what is
+    known of the address that its links lead to, `servers` are those that run elsewhere.
     """
 
     delivery: Delivery
@@ -61,6 +65,9 @@ class Prepared:
     renderings: Sequence[Rendering]
     seed_count: int
     proof_size_max: int
+    at: datetime
+    public_address: PublicAddress | None = None
+    servers: Sequence[TrackingServer] = ()
 
     def is_own(self, link: Link) -> bool:
         """Tell whether a link leads to our own pages."""
@@ -88,6 +95,9 @@ def gather(
         renderings=tuple(_renderings(office, template, people)),
         seed_count=len(seeds.of_delivery(connection, delivery.id)),
         proof_size_max=office.proof_size_max,
+        at=office.clock.now(),
+        public_address=public_addresses.every(connection).get(addresses.redirect),
+        servers=tracking_servers.every(connection),
     )
 
 

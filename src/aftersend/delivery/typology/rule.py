@@ -161,8 +161,9 @@ RULES: Final = _table(
     Rule(
         "tracking-server",
         Severity.WARNING,
-        "a tracking server that could not be told of the links",
-        "start it; the tracking workflow tells it then",
+        "a public address that was never verified, or not for 30 days, or led elsewhere; a tracking"
+        " server that is not registered, does not answer or could not be told of the links",
+        "see the page Tracking servers, or run `aftersend tracking server verify`",
     ),
     Rule(
         "tracking-host",
