@@ -1,7 +1,9 @@
 """Who is asking: the address and the program, bounded and fit for a log line."""
 
+import re
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 from aftersend.collector.config import CollectorConfig
@@ -10,6 +12,9 @@ __all__ = ["USER_AGENT_LENGTH_MAX", "Proxies", "address_reader", "peer_of", "use
 
 USER_AGENT_LENGTH_MAX: Final = 512
 _FORWARDED_HOPS_MAX: Final = 32
+_HOP_LENGTH_MAX: Final = 64
+_JUDGED_MAX: Final = 4096
+_WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 _UNREADABLE: Final = "(not ASCII)"
 
 
@@ -52,8 +57,10 @@ class Proxies:
     """The proxies whose word on addresses counts; nobody else's does."""
 
     def __init__(self, trusted: Sequence[str]) -> None:
-        """Take addresses and networks, all valid."""
+        """Take addresses and networks of either family, all valid."""
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(text) for text in trusted]
+        # The same proxies, and the same browsers, come again and again.
+        self._judge = lru_cache(maxsize=_JUDGED_MAX)(self._judged)
 
     def client_of(self, peer: str, forwarded: str) -> str:
         """Find the first address, from the nearest on, that is no trusted proxy.
@@ -61,29 +68,31 @@ class Proxies:
         `forwarded` is the list of all such headers, joined in their order: a proxy that adds a
         header of its own must not be overheard for one that the client has sent.
         """
-        if not forwarded or not self._trusts(peer):
+        if not forwarded or not self._judge(peer)[1]:
             return peer
-        for hop in reversed(forwarded.split(",")[-_FORWARDED_HOPS_MAX:]):
-            text = hop.strip()
-            if not self._is_address(text):
+        for hop in reversed(forwarded.rsplit(",", _FORWARDED_HOPS_MAX)[-_FORWARDED_HOPS_MAX:]):
+            address, is_trusted = self._judge(hop.strip()[:_HOP_LENGTH_MAX])
+            if not address:
                 return peer
-            peer = text
-            if not self._trusts(text):
-                return text
+            if not is_trusted:
+                return address
+            peer = address
         return peer
 
-    def _trusts(self, text: str) -> bool:
-        if not self._is_address(text):
-            return False
-        address = ip_address(text)
-        return any(address in network for network in self._networks)
+    def _judged(self, text: str) -> tuple[str, bool]:
+        """Give the address in a text, empty when there is none, and whether it is trusted.
 
-    @staticmethod
-    def _is_address(text: str) -> bool:
-        if "%" in text:
-            return False
+        Some proxies tell a port with it: ``192.0.2.1:5678`` or ``[2001:db8::1]:5678``.
+        """
+        match = _WITH_PORT.fullmatch(text)
+        plain = (match[1] or match[2]) if match else text
+        if "%" in plain:  # a zone has a meaning on that machine alone
+            return "", False
         try:
-            ip_address(text)
+            address = ip_address(plain)
         except ValueError:
-            return False
-        return True
+            return "", False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+            plain = str(address)
+        return plain, any(address in network for network in self._networks)

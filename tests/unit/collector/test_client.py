@@ -36,11 +36,25 @@ def test_an_address_is_taken_out_of_a_peer(client: str, address: str) -> None:
         ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
         ("10.0.0.1", "2001:db8::7", "2001:db8::7"),
         ("2001:db8:1::1", "1.1.1.1", "1.1.1.1"),
+        ("2001:db8:1::2", "1.1.1.1", "2001:db8:1::2"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", "unknown", "10.0.0.1"),
         ("10.0.0.1", "1.1.1.1, <script>", "10.0.0.1"),
         ("10.0.0.1", "1.1.1.1, evil, 10.0.0.2", "10.0.0.2"),
         ("10.0.0.1", "fe80::1%eth0", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1:5678", "1.1.1.1"),
+        ("10.0.0.1", "[2001:db8::7]:443", "2001:db8::7"),
+        ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
+        ("10.0.0.1", "1.1.1.1:", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1:5678:9", "10.0.0.1"),
+        ("10.0.0.1", "::ffff:1.1.1.1", "1.1.1.1"),
+        ("10.0.0.1", "9.9.9.9, ::FFFF:10.0.0.2", "9.9.9.9"),
+        ("::ffff:10.0.0.1", "1.1.1.1", "1.1.1.1"),
+        ("10.0.0.1", "9.9.9.9, 2001:db8:2:ffff::9", "9.9.9.9"),
+        ("2001:db8:1::1", "1.1.1.1, 2001:DB8:1:0::1", "1.1.1.1"),
+        ("2001:db8:2::1", "2001:db8:3::1", "2001:db8:3::1"),
+        ("10.0.0.1", ",", "10.0.0.1"),
+        ("10.0.0.1", "1" * 5000, "10.0.0.1"),
         ("", "1.1.1.1", ""),
     ],
 )
@@ -48,9 +62,17 @@ def test_a_forwarded_address_counts_from_the_nearest_on(
     peer: str, forwarded: str, client: str
 ) -> None:
     """The first hop that is no trusted proxy is the client; what it says itself is not believed."""
-    proxies = Proxies(("10.0.0.0/8", "2001:db8:1::1"))
+    proxies = Proxies(("10.0.0.0/8", "2001:db8:1::1", "2001:db8:2::/48"))
 
     assert client == proxies.client_of(peer, forwarded)
+
+
+def test_more_hops_than_there_can_be_are_not_followed() -> None:
+    """A chain of trusted proxies ends somewhere: who writes a thousand of them is one of us."""
+    chain = ", ".join(["203.0.113.9", *["10.0.0.2"] * 32])
+
+    assert Proxies(("10.0.0.0/8",)).client_of("10.0.0.1", chain) == "10.0.0.2"
+    assert Proxies(("10.0.0.0/8",)).client_of("10.0.0.1", chain[:-10]) == "203.0.113.9"
 
 
 @given(st.text())

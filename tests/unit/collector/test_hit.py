@@ -197,7 +197,8 @@ queries = st.text(max_size=30) | st.builds(
         st.sampled_from(
             [
                 "id=h1,7,2", "id=h1,7,3", "id=t1,7,4", "id=h1,7,1", "id=h1,8,2",
-                "p1=//evil.example", "p1=%0d%0aLocation:%20https://evil.example", "p2=@evil.example", "to=https://evil",
+                "p1=//evil.example", "p1=%0d%0aLocation:%20https://evil.example",
+                "p2=@evil.example", "to=https://evil",
                 "url=//evil.example", "tagid=a|w", "rcpid=email=x", "next=https://evil.example",
             ]
         ),
