@@ -11,9 +11,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from aftersend.content import Source
-from aftersend.database import deliveries, enumerations, schema, url_memory, urls
+from aftersend.database import (
+    deliveries,
+    enumerations,
+    lookup,
+    schema,
+    url_memory,
+    urls,
+    web_visits,
+)
 from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.database.enumerations import URL_CATEGORY
+from aftersend.database.recipients import Profile, upsert
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.create import create
 from aftersend.delivery.links import list_urls, refresh_urls, set_url
@@ -37,6 +46,7 @@ pytestmark = [
 
 LONG = "https://shop.example/?q=" + "x" * 8_000
 WORKERS = 8
+NAMES = ("ada", "anna", "bert")
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +121,39 @@ def test_workers_that_find_a_new_link_at_once_make_one_row(office: PostOffice) -
 
     assert [] == failures
     assert [LONG] == [url.source for url in list_urls(office, delivery_id)]
+
+
+def test_web_visits_are_found_by_what_they_name(office: PostOffice) -> None:
+    """Recipients by address and field, their messages, tags and deliveries, in one question each.
+
+    The delivery of web visits is one, however many make it at once.
+    """
+    with office.database.write() as connection:
+        profiles = [Profile(f"{name}@web.example", fields={"account": name[0]}) for name in NAMES]
+        ids = upsert(connection, profiles, at=NOW).ids
+    barrier, made = Barrier(WORKERS), list[int]()
+
+    def ensure() -> None:
+        with office.database.write() as connection:
+            assert web_visits.find(connection, "webVisits") is None
+            barrier.wait(30)
+            made.append(web_visits.ensure(connection, "webVisits", at=NOW))
+
+    threads = [Thread(target=ensure) for _ in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    delivery_id = create(office, draft(recipient_ids=ids[:1]))
+    analyse(office, delivery_id)
+
+    with office.database.read() as connection:
+        by_email = lookup.recipients_by_field(connection, "email", ["ada@web.example", "x"])
+        by_account = lookup.recipients_by_field(connection, "account", ["a", "b"])
+        messages = lookup.messages_of(connection, ids, [delivery_id])
+        there = lookup.deliveries_by_id(connection, [delivery_id, 2**40])
+    assert [1, WORKERS] == [len(set(made)), len(made)]
+    assert [("ada@web.example", ids[0], "web.example")] == [tuple(row) for row in by_email]
+    assert [ids[0], ids[1], ids[2]] == sorted(row[1] for row in by_account)
+    assert [(ids[0], delivery_id)] == [row[:2] for row in messages]
+    assert {delivery_id} == there

@@ -275,6 +275,21 @@ def test_another_mode_looks_at_everything_again(tmp_path: Path) -> None:
     assert ([(3, 1, 101, "da")], [(2, 1, 101, "da")]) == (forced, rows(last))
 
 
+def test_permanent_mode_looks_back_alone(tmp_path: Path) -> None:
+    """Visits that anonymous mode kept stay nobody's when the browser clicks afterwards.
+
+    Mutant killed: the earliest click after a visit taken in all modes.
+    """
+    world = make_visited_world(tmp_path, "anonymous-last")
+    load_lines(world, Visit(AT, HOME, "browser"))
+    permanent = make_world(tmp_path, "permanent-last")
+    load_lines(permanent, click(1, AT + DAY), Visit(AT + 2 * DAY, HOME, "browser"))
+
+    attribute(permanent.context([]))
+
+    assert [(VIRTUAL, 0, 0, "0"), (2, 1, 101, "a")] == rows(permanent)
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of the property: where it came from, and what it says."""
