@@ -1,5 +1,6 @@
 """A tracking server that is known and not registered: nothing is read of it, and that is told."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aftersend.errors import Transient
@@ -16,7 +17,7 @@ class Unregistered:
     server: ServerId
     problem: str
 
-    def read(self, after: int) -> Chunk | None:
+    def chunks(self, after: int) -> Iterator[Chunk]:
         """Give nothing.
 
         Raises:
