@@ -262,6 +262,7 @@ def test_the_banner_is_for_everybody(open_page: Callable[..., Page], shop: Shop)
         page.keyboard.press("Tab")
         expect(page.get_by_role("button", name=name)).to_be_focused()
     page.keyboard.press("Escape")
+    assert page.evaluate("document.body.style.paddingBottom") == ""
     expect(page.get_by_role("region")).to_have_count(0)
     assert page.evaluate("aftersend.consent.choice()") is None
 
@@ -289,6 +290,8 @@ def test_the_banner_fits_and_can_be_read(
     assert box is not None
     assert (box["x"], box["width"]) == (0, size[0])
     assert box["y"] > 0
+    room = page.evaluate("parseFloat(document.body.style.paddingBottom)")
+    assert abs(room - box["height"]) < 1
     buttons = [banner.get_by_role("button", name=name) for name in ("No, thank", "Yes, gladly")]
     styles = [each.evaluate("e => [getComputedStyle(e).color, e.offsetHeight]") for each in buttons]
     assert styles[0] == styles[1]

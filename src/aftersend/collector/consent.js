@@ -178,11 +178,19 @@
     } else {
       banner.className = "floating";
       document.body.prepend(banner);  // first for who walks by keyboard, whatever is seen where
+      makeRoom(banner.offsetHeight + "px");
     }
+  }
+
+  // The end of the page, and what has the focus, can be scrolled above the banner.
+  function makeRoom(height) {
+    document.body.style.paddingBottom = height;
+    document.documentElement.style.scrollPaddingBottom = height;
   }
 
   function close() {
     if (!banner) return;
+    if (banner.className === "floating") makeRoom("");
     var isFocused = document.activeElement === banner;
     banner.remove();
     banner = null;
