@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aftersend.app import Instance
+    from aftersend.delivery.publish import Missed
     from aftersend.model.ids import RecipientId
 
 __all__ = ["IdArgument", "group"]
@@ -159,11 +160,7 @@ def set_(
         post_office(open_from(instance)), DeliveryId(delivery_id), properties
     )
     typer.echo(f"Changed delivery {delivery_id}.")
-    for each in missed:
-        say(
-            f"Tracking server {each.server_id} does not know yet ({each.reason}): it is told by the"
-            " next run of the Tracking workflow."
-        )
+    _tell_missed(missed)
 
 
 @group.command()
@@ -174,18 +171,26 @@ def urls(
     mode: Annotated[TrackingMode | None, typer.Option()] = None,
     label: Annotated[str | None, typer.Option()] = None,
     category: Annotated[str | None, typer.Option()] = None,
+    is_blocked: Annotated[
+        bool | None,
+        typer.Option("--block/--unblock", help="stop the link, or let it through; at any time"),
+    ] = None,
     is_json: JsonOption = False,
 ) -> None:
     """Show the links of a delivery, or change one with --set."""
     from aftersend.app import post_office
+    from aftersend.delivery.blocking import set_blocked
     from aftersend.delivery.links import list_urls, set_url
     from aftersend.model.ids import DeliveryId, UrlId
 
     office, owner = post_office(open_from(instance)), DeliveryId(delivery_id)
-    if url_id is not None:
-        set_url(office, owner, UrlId(url_id), mode=mode, label=label, category=category)
-    elif not mode is label is category is None:
+    is_named = not mode is label is category is None
+    if url_id is None and (is_named or is_blocked is not None):
         raise typer.BadParameter("say which link with --set URL_ID")
+    if url_id is not None and (is_named or is_blocked is None):
+        set_url(office, owner, UrlId(url_id), mode=mode, label=label, category=category)
+    if url_id is not None and is_blocked is not None:
+        _tell_missed(set_blocked(office, owner, UrlId(url_id), is_blocked=is_blocked))
     rows = list_urls(office, owner)
     if is_json:
         print_json(
@@ -199,19 +204,21 @@ def urls(
                     "type": row.type.slug,
                     "part": row.part.value,
                     "occurrences": row.occurrences,
+                    "blocked": row.is_blocked,
                 }
                 for row in rows
             ]
         )
         return
     print_table(
-        ("Id", "Part", "Label", "Tracking", "Type", "Category", "Times", "Source"),
+        ("Id", "Part", "Label", "Tracking", "Blocked", "Type", "Category", "Times", "Source"),
         [
             (
                 row.id,
                 row.part.value,
                 row.label,
                 row.mode.label,
+                "blocked" if row.is_blocked else "",
                 row.type.label,
                 row.category,
                 row.occurrences,
@@ -266,6 +273,14 @@ def render(
 
     office = post_office(open_from(instance))
     sys.stdout.buffer.write(print_message(office, DeliveryId(delivery_id), email))
+
+
+def _tell_missed(missed: "Sequence[Missed]") -> None:
+    for each in missed:
+        say(
+            f"Tracking server {each.server_id} does not know yet ({each.reason}): it is told by the"
+            " next run of the Tracking workflow."
+        )
 
 
 def _target(opened: "Instance", path: Path) -> "Sequence[RecipientId]":

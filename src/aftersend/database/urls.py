@@ -13,7 +13,16 @@ from aftersend.errors import NotFound
 from aftersend.model.enumeration import Part, TrackingMode, UrlType
 from aftersend.model.ids import DeliveryId, UrlId
 
-__all__ = ["NewUrl", "TrackedUrl", "change", "get", "of_delivery", "refresh", "source_hash"]
+__all__ = [
+    "NewUrl",
+    "TrackedUrl",
+    "blocked",
+    "change",
+    "get",
+    "of_delivery",
+    "refresh",
+    "source_hash",
+]
 
 _CHANGING: Final = (
     "type",
@@ -52,6 +61,7 @@ class TrackedUrl:
     """One link of one part of one delivery (spec §1.7).
 
     The `found_…` are what the content asked for when it was last read, empty when nobody knows.
+    Whoever clicks a link that `is_blocked` is shown a page that says so, and led nowhere.
     """
 
     id: UrlId
@@ -66,6 +76,7 @@ class TrackedUrl:
     found_mode: str = ""
     found_label: str = ""
     found_category: str = ""
+    is_blocked: bool = False
 
 
 def get(connection: Connection, url_id: UrlId) -> TrackedUrl:
@@ -88,6 +99,14 @@ def of_delivery(connection: Connection, delivery_id: DeliveryId) -> list[Tracked
     """List the links of a delivery in the order they were found."""
     query = select(tracked_url).where(tracked_url.c.delivery_id == delivery_id)
     return [_tracked_url(row) for row in connection.execute(query.order_by(tracked_url.c.id))]
+
+
+def blocked(connection: Connection, delivery_id: DeliveryId) -> frozenset[UrlId]:
+    """Tell which links of a delivery an operator has stopped."""
+    query = select(tracked_url.c.id).where(
+        tracked_url.c.delivery_id == delivery_id, tracked_url.c.is_blocked.is_(True)
+    )
+    return frozenset(UrlId(number) for number in connection.execute(query).scalars())
 
 
 def refresh(connection: Connection, delivery_id: DeliveryId, found: Sequence[NewUrl]) -> None:
@@ -152,4 +171,5 @@ def _tracked_url(row: Any) -> TrackedUrl:
         found_mode=row.found_mode,
         found_label=row.found_label,
         found_category=row.found_category,
+        is_blocked=row.is_blocked,
     )

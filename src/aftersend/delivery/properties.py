@@ -102,12 +102,11 @@ def change_properties(
         deliveries.change(connection, delivery_id, modified_at=office.clock.now())
         if is_editable:
             deliveries.change(connection, delivery_id, state=DeliveryState.BEING_EDITED)
-        delivery = deliveries.get(connection, delivery_id)
     if is_editable:
         if names & _EXPANDED:
             look_for_urls(office, delivery_id)
         return ()
-    return amend(office, delivery).missed
+    return amend(office, delivery_id).missed
 
 
 def check(properties: Properties) -> None:

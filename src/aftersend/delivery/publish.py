@@ -3,17 +3,24 @@
 The local folder always gets the catalogue: a tracking server on this machine reads it there, even
 one that starts later. Registered tracking servers get it over HTTP. One that could not take it is
 remembered in ``sending/unpublished`` as a file ``<server>.<delivery>`` until it has, see `retry`.
+
+Which links are blocked is always what the database says when a catalogue is brought out. A lock per
+delivery in ``sending/publishing`` keeps one who read that earlier from coming later.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import fcntl
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 import httpx
 
 from aftersend.content import Template
-from aftersend.database import tracking_servers
+from aftersend.database import deliveries, tracking_servers, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.database.tracking_servers import TrackingServer
 from aftersend.delivery.office import PostOffice
@@ -26,6 +33,7 @@ __all__ = ["Missed", "Publication", "amend", "expires_at", "introduce", "publish
 
 _TIMEOUT_S: Final = 10.0
 _UNPUBLISHED: Final = "unpublished"
+_PUBLISHING: Final = "publishing"
 _SILENT: Final = "it does not answer"
 
 
@@ -57,16 +65,17 @@ def publish(office: PostOffice, template: Template, delivery: Delivery) -> Publi
     Raises:
         OSError: the local folder cannot be written.
     """
-    catalogue = Catalogue(
-        delivery_id=template.delivery_id,
-        published_at=office.clock.now(),
-        urls=template.urls,
-    )
-    return _hand_out(office, _lasting(catalogue, delivery))
+    with _alone(office, delivery.id):
+        catalogue = Catalogue(
+            delivery_id=template.delivery_id,
+            published_at=office.clock.now(),
+            urls=template.urls,
+        )
+        return _hand_out(office, _lasting(catalogue, delivery))
 
 
-def amend(office: PostOffice, delivery: Delivery) -> Publication:
-    """Tell every tracking server anew how long the links of a sent delivery last.
+def amend(office: PostOffice, delivery_id: DeliveryId) -> Publication:
+    """Tell every tracking server anew how long the links of a delivery last, and which are blocked.
 
     The links themselves stay as they were when the messages were sent.
 
@@ -74,15 +83,14 @@ def amend(office: PostOffice, delivery: Delivery) -> Publication:
         Corruption: the catalogue that was published then is missing or damaged.
         OSError: the local folder cannot be written.
     """
-    path = office.catalogue / file_name(delivery.id)
-    try:
-        catalogue = decode(path.read_bytes())
-    except FileNotFoundError as error:
-        raise Corruption(path, "the catalogue of a delivery that was sent is missing") from error
-    except InvalidCatalogue as error:
-        raise Corruption(path, str(error).rstrip(".")) from error
-    catalogue = replace(catalogue, published_at=office.clock.now())
-    return _hand_out(office, _lasting(catalogue, delivery))
+    with _alone(office, delivery_id):
+        # Only now: whoever amended before has read what was asked for before.
+        with office.database.read() as connection:
+            delivery = deliveries.get(connection, delivery_id)
+        catalogue = replace(_published(office, delivery_id), published_at=office.clock.now())
+        # A send that is just beginning has a contact date in the catalogue alone.
+        is_begun = delivery.contact_at is not None
+        return _hand_out(office, _lasting(catalogue, delivery) if is_begun else catalogue)
 
 
 def expires_at(delivery: Delivery) -> datetime | None:
@@ -115,19 +123,83 @@ def retry(office: PostOffice) -> Publication:
         return Publication((), ())
     with office.database.read() as connection:
         servers = {server.id: server for server in tracking_servers.every(connection)}
-    parcels = []
+    waiting: defaultdict[DeliveryId, list[TrackingServer]] = defaultdict(list)
     for path in sorted(directory.iterdir()):
         server_id, _, number = path.name.partition(".")
         if not number.isdigit():
             continue  # half-written, under a name of its own
-        delivery_id = DeliveryId(int(number))
-        catalogue = office.catalogue / file_name(delivery_id)
         server = servers.get(ServerId(server_id))
-        if server is None or not catalogue.exists():
+        if server is None or not (office.catalogue / file_name(DeliveryId(int(number)))).exists():
             path.unlink()  # the server or the delivery is gone
         else:
-            parcels.append((server, delivery_id, catalogue.read_bytes()))
-    return _bring(office, parcels)
+            waiting[DeliveryId(int(number))].append(server)
+    with _Round.begun(office) as going:
+        for delivery_id, missing in waiting.items():
+            with _alone(office, delivery_id):
+                data = (office.catalogue / file_name(delivery_id)).read_bytes()
+                going.bring(missing, delivery_id, data)
+    return Publication(going.reached, going.missed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Going round tracking servers: who took what was brought, who did not, who is silent."""
+
+    office: PostOffice
+    client: httpx.Client
+    reached: list[ServerId] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
+    silent: dict[ServerId, str] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def begun(cls, office: PostOffice) -> Iterator[Self]:
+        headers = {"Authorization": f"Bearer {office.password}", "Content-Type": "application/json"}
+        # Tracking servers are reached at internal addresses: never by way of a proxy.
+        with httpx.Client(headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
+            yield cls(office, client)
+
+    def bring(
+        self, servers: Sequence[TrackingServer], delivery_id: DeliveryId, data: bytes
+    ) -> None:
+        for server in servers:
+            # A server that is down is not asked again for each delivery: that could take hours.
+            reason = self.silent.get(server.id) or _put(
+                self.client, f"{server.internal_url}/catalogue/{delivery_id}", data
+            )
+            if reason.startswith(_SILENT):
+                self.silent[server.id] = reason
+            _remember(self.office, server.id, delivery_id, is_missed=bool(reason))
+            if reason:
+                self.missed.append(Missed(server.id, delivery_id, reason))
+            else:
+                self.reached.append(server.id)
+
+
+@contextmanager
+def _alone(office: PostOffice, delivery_id: DeliveryId) -> Iterator[None]:
+    """Wait until nobody else brings out the links of a delivery: what is newer never comes first.
+
+    The kernel lets go when we end.
+    """
+    directory = office.sending / _PUBLISHING
+    make_directory(directory)
+    descriptor = os.open(directory / f"{delivery_id}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _published(office: PostOffice, delivery_id: DeliveryId) -> Catalogue:
+    path = office.catalogue / file_name(delivery_id)
+    try:
+        return decode(path.read_bytes())
+    except FileNotFoundError as error:
+        raise Corruption(path, "the catalogue of a delivery that was sent is missing") from error
+    except InvalidCatalogue as error:
+        raise Corruption(path, str(error).rstrip(".")) from error
 
 
 def _lasting(catalogue: Catalogue, delivery: Delivery) -> Catalogue:
@@ -139,38 +211,20 @@ def _lasting(catalogue: Catalogue, delivery: Delivery) -> Catalogue:
 
 
 def _hand_out(office: PostOffice, catalogue: Catalogue) -> Publication:
-    data = encode(catalogue)
+    with office.database.read() as connection:
+        blocked = urls.blocked(connection, catalogue.delivery_id)
+        servers = tracking_servers.every(connection)
+    destinations = {
+        number: replace(url, is_blocked=number in blocked) for number, url in catalogue.urls.items()
+    }
+    data = encode(replace(catalogue, urls=destinations))
     make_directory(office.catalogue)
     write_atomic(office.catalogue / file_name(catalogue.delivery_id), data)
-    with office.database.read() as connection:
-        servers = tracking_servers.every(connection)
-    return _bring(office, [(server, catalogue.delivery_id, data) for server in servers])
-
-
-def _bring(
-    office: PostOffice, parcels: Sequence[tuple[TrackingServer, DeliveryId, bytes]]
-) -> Publication:
-    reached: list[ServerId] = []
-    missed: list[Missed] = []
-    silent: dict[ServerId, str] = {}
-    if not parcels:
-        return Publication(reached, missed)
-    headers = {"Authorization": f"Bearer {office.password}", "Content-Type": "application/json"}
-    # Tracking servers are reached at internal addresses: never by way of a proxy.
-    with httpx.Client(headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
-        for server, delivery_id, data in parcels:
-            # A server that is down is not asked again for each delivery: that could take hours.
-            reason = silent.get(server.id) or _put(
-                client, f"{server.internal_url}/catalogue/{delivery_id}", data
-            )
-            if reason.startswith(_SILENT):
-                silent[server.id] = reason
-            _remember(office, server.id, delivery_id, is_missed=bool(reason))
-            if reason:
-                missed.append(Missed(server.id, delivery_id, reason))
-            else:
-                reached.append(server.id)
-    return Publication(reached, missed)
+    if not servers:
+        return Publication((), ())
+    with _Round.begun(office) as going:
+        going.bring(servers, catalogue.delivery_id, data)
+    return Publication(going.reached, going.missed)
 
 
 def _put(client: httpx.Client, url: str, data: bytes) -> str:

@@ -16,6 +16,7 @@ from aftersend.database import deliveries, enumerations
 from aftersend.database.enumerations import URL_CATEGORY
 from aftersend.database.urls import TrackedUrl
 from aftersend.delivery import links, preview
+from aftersend.delivery.blocking import set_blocked
 from aftersend.delivery.rules import CATEGORY_LENGTH_MAX, EDITABLE, LABEL_LENGTH_MAX
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.enumeration import TrackingMode
@@ -81,6 +82,32 @@ def change_link(
     return _to(number, view)
 
 
+@post("/deliveries/{delivery_id:int}/links/{url_id:int}/block", sync_to_thread=True)
+def block_link(
+    request: Request[Any, Any, Any],
+    data: Form,
+    services: Given[Services],
+    delivery_id: Id,
+    url_id: Id,
+) -> Response[Any]:
+    """Stop a link that is in people's hands, or let it through again."""
+    number, view = DeliveryId(delivery_id), data.get("view", "")
+    is_blocked = data.get("to") == "blocked"
+    try:
+        missed = set_blocked(services.office, number, UrlId(url_id), is_blocked=is_blocked)
+    except NotFound:
+        raise
+    except InvalidInput as error:
+        return _draw(request, services, number, view, _Problem(str(error), UrlId(url_id)))
+    if missed:
+        late = " ".join(
+            f"Tracking server {each.server_id} does not know it yet: {each.reason}."
+            for each in missed
+        )
+        return _draw(request, services, number, view, late=late)
+    return _to(number, view, place=f"#url-{url_id}")
+
+
 @post("/deliveries/{delivery_id:int}/links", sync_to_thread=True)
 def change_links(
     request: Request[Any, Any, Any], data: _Repeated, services: Given[Services], delivery_id: Id
@@ -116,7 +143,7 @@ def change_node(
     )
 
 
-HANDLERS: Final = (show_links, change_link, change_links, change_node)
+HANDLERS: Final = (show_links, change_link, block_link, change_links, change_node)
 
 
 def _set(
@@ -161,9 +188,9 @@ def _mode(text: str) -> TrackingMode:
         raise InvalidInput(f"There is no mode {text[:100]!r}: choose one of the list.") from error
 
 
-def _to(delivery_id: DeliveryId, view: str) -> Redirect:
+def _to(delivery_id: DeliveryId, view: str, *, place: str = "") -> Redirect:
     query = f"?view={view}" if view in _VIEWS[1:] else ""
-    return Redirect(f"/deliveries/{delivery_id}/links{query}", status_code=303)
+    return Redirect(f"/deliveries/{delivery_id}/links{query}{place}", status_code=303)
 
 
 def _draw(
@@ -172,6 +199,8 @@ def _draw(
     delivery_id: DeliveryId,
     view: str,
     problem: _Problem | None = None,
+    *,
+    late: str = "",
 ) -> Template:
     found = links.list_urls(services.office, delivery_id)
     with services.database.read() as connection:
@@ -196,6 +225,7 @@ def _draw(
         content_problem="" if found else preview.problem(services.office, delivery_id),
         has_html=bool((texts.html or "").strip()),
         problem=problem,
+        late=late,
     )
     if problem is not None:
         template.status_code = 422

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from aftersend.database import deliveries
+from aftersend.database import deliveries, tracking_servers
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.create import Draft, create
 from aftersend.delivery.links import list_urls, set_url
 from aftersend.model.enumeration import DeliveryState, Part, TrackingMode
-from aftersend.model.ids import DeliveryId
+from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.web.services import Services
 from tests.support.page_seed import HOSTILE, add_recipients
-from tests.support.pages import csrf
+from tests.support.pages import NOW, csrf
 
 SHOP = "https://shop.example/a/lamp"
 
@@ -50,7 +50,8 @@ def test_links_are_for_operators(
         assert answer.status_code == 302, path
         assert answer.headers["location"].startswith("/login?next="), path
     first = list_urls(services.office, letter)[0]
-    for path in (f"/links/{first.id}", "/links", "/links/tree", "/properties", "/analyse"):
+    own = (f"/links/{first.id}", f"/links/{first.id}/block")
+    for path in (*own, "/links", "/links/tree", "/properties", "/analyse"):
         answer = visitor.post(
             here + path,
             data={"_csrf_token": csrf(visitor), "mode": "never", "url": str(first.id)},
@@ -67,7 +68,8 @@ def test_forms_of_strangers_change_nothing(
     """A form without the token of our own pages is refused, whoever is logged in."""
     first = list_urls(services.office, letter)[0]
     here = f"/deliveries/{letter}"
-    for path in (f"/links/{first.id}", "/links", "/links/tree", "/properties", "/analyse"):
+    own = (f"/links/{first.id}", f"/links/{first.id}/block")
+    for path in (*own, "/links", "/links/tree", "/properties", "/analyse"):
         answer = client.post(here + path, data={"mode": "never", "url": str(first.id)})
 
         assert answer.status_code == 403, path
@@ -238,3 +240,69 @@ def test_a_content_without_links_says_so(client: TestClient[Any], services: Serv
 
     assert "has no links that can be tracked" in client.get(f"/deliveries/{plain}/links").text
     assert "cannot be prepared: html line 1" in client.get(f"/deliveries/{broken}/links").text
+
+
+def _sent(services: Services, letter: DeliveryId) -> None:
+    with services.database.write() as connection:
+        deliveries.change(connection, letter, state=DeliveryState.FINISHED, contact_at=NOW)
+
+
+def test_a_link_of_a_sent_message_is_blocked_and_let_through(
+    client: TestClient[Any], services: Services, letter: DeliveryId
+) -> None:
+    """The page says what is blocked, in both views, and offers to undo it; others stay open."""
+    _sent(services, letter)
+    first, second, _ = list_urls(services.office, letter)
+    before = client.get(f"/deliveries/{letter}/links").text
+    path = f"/deliveries/{letter}/links/{first.id}/block"
+    after = post(client, path, to="blocked")
+    tree = client.get(f"/deliveries/{letter}/links?view=tree").text
+    listed = client.get(f"/deliveries/{letter}/tracking/urls").text
+    stopped = {url.id: url.is_blocked for url in list_urls(services.office, letter)}
+    undone = post(client, path, to="open")
+
+    assert ("Block this link?" in before, "Let people through again?" in before) == (True, False)
+    assert (after.status_code, after.url.path) == (200, f"/deliveries/{letter}/links")
+    assert (stopped[first.id], stopped[second.id]) == (True, False)
+    for text in (after.text, tree, listed):
+        assert text.count("Blocked</span>") == 1
+    assert after.text.count("Let people through again?") == 1
+    assert "Blocked</span>" not in undone.text
+    assert not list_urls(services.office, letter)[0].is_blocked
+
+
+def test_a_server_that_cannot_be_told_of_a_block_is_named(
+    client: TestClient[Any], services: Services, letter: DeliveryId
+) -> None:
+    """The link is blocked, and the page says which tracking server still lets people through."""
+    _sent(services, letter)
+    with services.database.write() as connection:
+        tracking_servers.put(
+            connection,
+            server_id=ServerId("7"),
+            internal_url="http://127.0.0.1:9",
+            at=services.clock.now(),
+        )
+    first = list_urls(services.office, letter)[0]
+    answer = post(client, f"/deliveries/{letter}/links/{first.id}/block", to="blocked")
+
+    assert "Tracking server 7 does not know it yet" in answer.text
+    assert list_urls(services.office, letter)[0].is_blocked
+
+
+def test_what_cannot_be_blocked_is_told(
+    client: TestClient[Any], services: Services, letter: DeliveryId
+) -> None:
+    """A link that is not tracked has no button; who asks all the same is told why not."""
+    first = list_urls(services.office, letter)[0]
+    set_url(services.office, letter, first.id, mode=TrackingMode.NOT_TRACKED)
+    _sent(services, letter)
+    text = client.get(f"/deliveries/{letter}/links").text
+    path = f"/deliveries/{letter}/links/{first.id}/block"
+    answer = post(client, path, to="blocked")
+
+    assert path not in text
+    assert answer.status_code == 422
+    assert "people go there directly" in answer.text
+    assert post(client, f"/deliveries/{letter}/links/1/block", to="blocked").status_code == 422
+    assert post(client, f"/deliveries/{letter}/links/99/block", to="blocked").status_code == 404
