@@ -32,11 +32,15 @@ from tests.support.pages import NOW
 
 HOSTILE = "<script>alert(1)</script>"
 START = NOW - timedelta(days=2)
+PAGE, ORDER = 9_001, 9_002
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One hit: minutes after `START`, the message, the URL (1 = open) and the browser."""
+    """One hit: minutes after `START`, the message (0: of nobody), the URL and the browser.
+
+    URL 1 is the open, `PAGE` and `ORDER` are the web tags that `add_tags` makes.
+    """
 
     minute: float
     message: int
@@ -44,6 +48,8 @@ class Hit:
     source: str = ""
     flags: str = "0"
     agent: int = 0
+    amount: float | None = None
+    article: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +134,21 @@ def add_delivery(
     return Seeded(delivery, recipients, messages, urls)
 
 
+def add_tags(services: Services) -> None:
+    """Add the two web tags."""
+    with services.database.write() as connection:
+        for number, kind, label in (
+            (PAGE, UrlType.WEB, "Home page"),
+            (ORDER, UrlType.TRANSACTION, f"Order {HOSTILE}"),
+        ):
+            row = {**_url(0, kind, label, ""), "id": number, "tag_id": kind.slug}
+            _add(connection, schema.tracked_url, {**row, "delivery_id": None})
+
+
 def add_hits(services: Services, seeded: Seeded, hits: Sequence[Hit], *, first: int = 1) -> None:
     """Load hits into the lake, the first of them as line `first` of server 1."""
-    kinds = dict(zip(seeded.urls, (1, 3, 6), strict=True)) | {1: 2}
-    recipients = dict(zip(seeded.messages, seeded.recipients, strict=True))
+    kinds = dict(zip(seeded.urls, (1, 3, 6), strict=True)) | {1: 2, PAGE: 4, ORDER: 5}
+    recipients = {0: 0, **dict(zip(seeded.messages, seeded.recipients, strict=True))}
     rows = [
         {
             "log_id": log_id(ServerId("1"), first + index),
@@ -145,12 +162,12 @@ def add_hits(services: Services, seeded: Seeded, hits: Sequence[Hit], *, first: 
             "part": "h",
             "source_id": hit.source,
             "flags": hit.flags,
-            "domain": "example.com",
+            "domain": "example.com" if hit.message else "",
             "is_seed": False,
             "agent_id": hit.agent,
             "address": None,
-            "amount": None,
-            "article": None,
+            "amount": hit.amount,
+            "article": hit.article,
             "parameters": "",
         }
         for index, hit in enumerate(hits)

@@ -12,7 +12,7 @@ from aftersend.delivery.analyse import analyse
 from aftersend.delivery.mirror import has_mirror_page, mirror_page
 from aftersend.delivery.rules import EDITABLE
 from aftersend.errors import NotFound
-from aftersend.model.enumeration import DeliveryState, MessageStatus
+from aftersend.model.enumeration import DeliveryKind, DeliveryState, MessageStatus
 from aftersend.model.ids import DeliveryId, MessageId
 from aftersend.reports.scope import as_of
 from aftersend.web.listing import ROWS, Id, Listing, Offset
@@ -66,14 +66,16 @@ def show_deliveries(
 @get("/deliveries/{delivery_id:int}", sync_to_thread=True)
 def show_summary(
     request: Request[Any, Any, Any], services: Given[Services], delivery_id: Id
-) -> Template:
-    """Show what a delivery is and how far it is."""
+) -> Template | Redirect:
+    """Show what a delivery is and how far it is; of web visits, which nobody sends, the figures."""
     number = DeliveryId(delivery_id)
     with services.database.read() as connection:
         delivery = deliveries.get(connection, number)
         exclusions = deliveries.rejected(connection, number)
         checks = deliveries.checks(connection, number)
         fresh = as_of(connection, ())
+    if delivery.kind is DeliveryKind.WEB_VISITS:
+        return Redirect(f"/deliveries/{number}/tracking")
     total = delivery.to_deliver
     return page(
         request,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from aftersend.database.deliveries import Delivery
+from aftersend.model.enumeration import DeliveryKind
 
 __all__ = ["TRACKING", "Hint", "hint"]
 
@@ -25,6 +26,13 @@ def hint(delivery: Delivery, *, as_of: datetime | None, has_hits: bool) -> Hint 
     """Say why there is nothing to see of a delivery, if there is nothing."""
     if has_hits:
         return None
+    if delivery.kind is DeliveryKind.WEB_VISITS:
+        return Hint(
+            "No visits so far",
+            "Visits of pages with web tags appear here that no message is known to have brought"
+            " about.",
+            is_due=True,
+        )
     if delivery.contact_at is None:
         return Hint(
             "This delivery was not sent yet",

@@ -10,6 +10,7 @@ from aftersend.database import activity, deliveries, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.errors import NotFound
 from aftersend.lake.measure import MEASURES
+from aftersend.model.enumeration import DeliveryKind
 from aftersend.model.ids import DeliveryId, UrlId
 from aftersend.reports import behind, logs, tracking_indicators, url_clicks
 from aftersend.reports.indicator import INDICATORS, Box
@@ -41,6 +42,9 @@ def show_statistics(
         services.database, services.lake, _scope(services, delivery.id, is_all_hits=is_all_hits)
     )
     has_visits = bool(report.indicators["total_web_page"].value)
+    has_chart = any(
+        report.indicators[name].value for name in ("total_recipient_open", "total_recipient_click")
+    )
     has_hits = has_visits or any(
         report.indicators[name].value for name in ("recipient_open", "opt_out", "mirror_page")
     )
@@ -53,10 +57,10 @@ def show_statistics(
         as_of=report.as_of,
         report=report,
         indicators=INDICATORS,
-        boxes=[box for box in Box if has_visits or box is not Box.WEB],
+        boxes=_boxes(delivery, has_visits=has_visits),
         counted=behind.COUNTED,
         is_all_hits=is_all_hits,
-        has_hits=has_hits,
+        has_chart=has_chart,
         hint=freshness.hint(delivery, as_of=report.as_of, has_hits=has_hits),
     )
 
@@ -246,6 +250,12 @@ HANDLERS: Final = (
     show_urls,
     show_url,
 )
+
+
+def _boxes(delivery: Delivery, *, has_visits: bool) -> list[Box]:
+    if delivery.kind is DeliveryKind.WEB_VISITS:
+        return [Box.WEB]
+    return [box for box in Box if has_visits or box is not Box.WEB]
 
 
 def _tracked(services: Services, delivery_id: int) -> Delivery:

@@ -212,7 +212,7 @@ def test_a_recipient_has_visits_of_deliveries_that_never_came(world: World, sent
     """A tag may count a visit for a delivery that the recipient got no message of."""
     visits = world.send([], label="Web visits", kind=DeliveryKind.WEB_VISITS, contact_at=None)
     autumn = world.send(["new@example.com"], label="Autumn")
-    marie = {"messages": [MessageId(0)], "recipients": sent.recipients, "domains": sent.domains}
+    marie: Any = {"messages": [MessageId(0)], "recipients": sent.recipients, "domains": sent.domains}
     for second, other in ((300, visits), (310, autumn)):
         world.hit(replace(other, **marie), [Hit(0, PAGE, second, "b", has_message=False)])
     world.consolidate()

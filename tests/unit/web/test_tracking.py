@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from aftersend.database import activity, urls
+from aftersend.database import activity, urls, web_visits
 from aftersend.model.ids import DeliveryId, UrlId
 from aftersend.web import log_export
 from aftersend.web.services import Services
 from tests.support.page_seed import (
+    HOSTILE,
+    ORDER,
+    PAGE,
     Hit,
     Seeded,
     add_delivery,
     add_hits,
     add_recipients,
+    add_tags,
     add_workflow,
     consolidate,
 )
@@ -218,6 +222,108 @@ def test_the_chart_adds_up(client: TestClient[Any], seeded: Seeded) -> None:
 
     assert [sum(one["values"]) for one in drawn["series"]] == [4, 15]
     assert [one["name"] for one in drawn["series"]] == ["Opens", "Clicks"]
+
+
+@pytest.fixture
+def shopping(services: Services) -> Seeded:
+    """Give a delivery whose readers, and somebody else, visited pages and bought."""
+    seeded = add_delivery(services, add_recipients(services, NAMES))
+    john = seeded.messages[0]
+    add_tags(services)
+    hits = [
+        Hit(1, john, PAGE, "a"),
+        Hit(2, john, ORDER, "a", amount=1249.9, article=3),
+        Hit(3, 0, ORDER, "x", amount=0.05),
+        Hit(4, 0, ORDER, "x"),
+        Hit(5, 0, ORDER, "y", flags="h", amount=99.0, article=1),
+    ]
+    add_hits(services, seeded, hits)
+    consolidate(services)
+    add_workflow(services)
+    return seeded
+
+
+def test_money_is_shown_with_two_decimals(client: TestClient[Any], shopping: Seeded) -> None:
+    """The box Web shows visits, transactions, sums and averages; shares of nothing are a dash."""
+    shown = _figures(client.get(f"/deliveries/{shopping.delivery}/tracking").text)
+
+    assert {name: shown[name][0] for name in list(shown)[-7:]} == {
+        "total_web_page": "4",
+        "transaction": "3",
+        "amount": "1,249.95",
+        "article": "3",
+        "average_amount": "416.65",
+        "average_article": "1.00",
+        "amount_per_message": "312.49",
+    }
+
+
+def test_behind_a_sum_its_transactions_are_listed(
+    client: TestClient[Any], shopping: Seeded
+) -> None:
+    """The list tells the sum, in how many transactions, and what each brought."""
+    here = f"/deliveries/{shopping.delivery}"
+    text = client.get(f"{here}/tracking").text
+    listed = client.get(f"{here}/figures/amount").text
+    cells = re.findall(r'data-label="Amount" class="num">([^<]*)<', listed)
+
+    assert f'<a href="{here}/figures/amount">1,249.95</a>' in text
+    assert "Total amount: 1,249.95" in listed
+    assert "in 3 transactions" in listed
+    assert cells == ["–", "0.05", "1,249.90"]
+
+
+def test_without_visits_there_is_no_empty_box(client: TestClient[Any], seeded: Seeded) -> None:
+    """Where nobody visited a page with a web tag, one line says so instead of seven zeros."""
+    text = client.get(f"/deliveries/{seeded.delivery}/tracking").text
+
+    assert "No visits of pages with web tags" in text
+    assert "total_web_page" not in _figures(text)
+
+
+def test_logs_tell_what_was_bought(client: TestClient[Any], shopping: Seeded) -> None:
+    """Visits and transactions are listed by their tags; of nobody there is no recipient."""
+    path = f"/deliveries/{shopping.delivery}/tracking/logs"
+    text = client.get(f"{path}?type=transaction").text
+    rows = list(csv.DictReader(client.get(f"{path}.csv").text.splitlines()))
+
+    assert "4 / 4" in text
+    assert "1,249.90 · 3 items" in text
+    assert "99.00 · 1 item<" in text
+    assert [(row["type"], row["label"], row["recipient"]) for row in rows[-2:]] == [
+        ("transaction", f"Order {HOSTILE}", "r1.1@example.com"),
+        ("web", "Home page", "r1.1@example.com"),
+    ]
+    assert [(row["recipient"], row["amount"], row["article"]) for row in rows[:3]] == [
+        ("", "99.0", "1"),
+        ("", "", ""),
+        ("", "0.05", ""),
+    ]
+
+
+def test_web_visits_are_a_delivery_of_their_own(
+    client: TestClient[Any], services: Services
+) -> None:
+    """What no message brought about has figures and logs, and no pages of a message."""
+    with services.database.write() as connection:
+        number = web_visits.ensure(connection, "web-visits", at=NOW)
+    visits = Seeded(number, [], [], [1, 2, 3])
+    add_tags(services)
+    empty = client.get(f"/deliveries/{number}").text
+    add_hits(services, visits, [Hit(1, 0, PAGE, "x"), Hit(2, 0, ORDER, "x", amount=5.0)])
+    consolidate(services)
+    answer = client.get(f"/deliveries/{number}")
+    logs = client.get(f"/deliveries/{number}/tracking/logs").text
+
+    assert "No visits so far" in empty
+    assert answer.url.path == f"/deliveries/{number}/tracking"
+    assert list(_figures(answer.text))[0] == "total_web_page"
+    assert _figures(answer.text)["amount_per_message"][0] == "–"
+    assert f"/deliveries/{number}/content" not in answer.text
+    assert "Domains" not in answer.text
+    assert "2 / 2" in logs
+    for view in ("content", "links", "properties", "logs", "tracking/urls"):
+        assert client.get(f"/deliveries/{number}/{view}").status_code == 200, view
 
 
 @pytest.mark.parametrize("view", ["", "/logs"])
