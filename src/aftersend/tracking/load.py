@@ -19,7 +19,6 @@ Source: spec §5 (step 1); architecture D4, "Every run ends in an equation".
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -29,13 +28,14 @@ import pyarrow.compute
 
 from aftersend.database import user_agents
 from aftersend.errors import AftersendError
-from aftersend.lake.attribution import known_since
 from aftersend.lake.line import parse
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.model.run import Counts, StepReport
 from aftersend.tracking import inbox
 from aftersend.tracking.context import Context
 from aftersend.tracking.inbox import InboxFile
+from aftersend.tracking.known import KnownSources
+from aftersend.tracking.reason import ORDINARY
 from aftersend.tracking.resolve import Resolved, resolve
 from aftersend.tracking.visit import Visits
 
@@ -104,9 +104,11 @@ def load(context: Context) -> StepReport:
     """Load what waits in the inbox."""
     context.passing("load:begun")
     counts, failures = Counts(), list[str]()
+    known = KnownSources(context.lake, context.inbox)
+    visits = Visits(context.database, context.clock, context.web_tracking, known.since)
     for server in inbox.servers(context.inbox):
         for files in _batches(inbox.pending(context.inbox, server), context):
-            counts += _load(context, server, files)
+            counts += _load(context, server, files, visits)
             failures += _acknowledge(context, server, files[-1].last)
             context.passing("load:acknowledged")
             for file in files:
@@ -120,7 +122,7 @@ def load(context: Context) -> StepReport:
     return StepReport(
         " ".join([text, *dict.fromkeys(failures)]),
         counts,
-        is_warning=bool(failures or counts.rejected),
+        is_warning=bool(failures or counts.rejected.keys() - ORDINARY),
     )
 
 
@@ -142,16 +144,16 @@ def _batches(files: Sequence[InboxFile], context: Context) -> Iterator[Sequence[
         yield batch
 
 
-def _load(context: Context, server: ServerId, files: Sequence[InboxFile]) -> Counts:
+def _load(context: Context, server: ServerId, files: Sequence[InboxFile], visits: Visits) -> Counts:
     pointer = context.lake.pointer(server)
     done = sum(_count_lines(file) for file in files if file.last <= pointer)
     fresh = [file for file in files if file.last > pointer]
     counts = Counts(read=done, already=done)
-    return counts + _load_fresh(context, server, fresh, pointer) if fresh else counts
+    return counts + _load_fresh(context, server, fresh, pointer, visits) if fresh else counts
 
 
 def _load_fresh(
-    context: Context, server: ServerId, files: Sequence[InboxFile], pointer: int
+    context: Context, server: ServerId, files: Sequence[InboxFile], pointer: int, visits: Visits
 ) -> Counts:
     batch = _Batch.read(files)
     lines = parse(batch.raw)
@@ -161,12 +163,6 @@ def _load_fresh(
     is_in_range = batch.is_in_range(valid)
     is_new = ~(is_in_range & (valid["number"].to_numpy() <= pointer))
     new = _only(valid, is_new)
-    visits = Visits(
-        context.database,
-        context.clock,
-        context.web_tracking,
-        known_since=partial(known_since, context.lake),
-    )
     resolved = resolve(new, visits, server=server, is_in_range=is_in_range[is_new])
     context.passing("load:resolved")
     rejected = pa.concat_tables((misshapen, lines.reject(resolved.rejected_at, resolved.reasons)))

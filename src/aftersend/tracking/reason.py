@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CODES", "Reason", "mark"]
+__all__ = ["CODES", "ORDINARY", "Reason", "mark"]
 
 
 class Reason(StrEnum):
@@ -31,6 +31,9 @@ class Reason(StrEnum):
     UNKNOWN_VISITOR = "unknown_visitor"
     """Nobody whom we know used this browser before the web visit."""
 
+
+ORDINARY: Final = frozenset((Reason.INCOMPLETE_VISIT, Reason.UNKNOWN_VISITOR))
+"""What happens on any site with web tags, and is nothing to warn of."""
 
 CODES: Final = ("", *Reason)
 """What codes of lines stand for; 0 is no reason."""

@@ -272,6 +272,49 @@ def test_permanent_mode_knows_browsers_of_this_batch_and_of_the_lake(tmp_path: P
     assert {"known", "here"} == {row["source_id"] for row in visits_of(world)}
 
 
+def test_permanent_mode_knows_browsers_of_servers_that_are_loaded_later(tmp_path: Path) -> None:
+    """A click and the visit after it came to two servers: one run is enough to know.
+
+    Mutants killed: only what is loaded asked; forged lines believed; the inbox asked of the first
+    server alone.
+    """
+    world = make_visited_world(tmp_path, "permanent-last")
+    visits = [Visit(AT, HOME, source) for source in ("a", "b", "c", "d")]
+    keep_lines(world, "1", visits)
+    keep_lines(
+        world,
+        "2",
+        [
+            NaiveHit("", AT, 1, 2, "a"),
+            NaiveHit("", AT, 1, 2, "b", "u"),
+            NaiveHit("", AT + timedelta(seconds=1), 1, 2, "c"),
+            NaiveHit("", AT + timedelta(seconds=1), 1, 2, "d"),
+            NaiveHit("", naive.START, 1, 2, "d"),
+        ],
+    )
+
+    counts = load(world.context([])).counts
+    attribute(world.context([]))
+
+    assert Counts(read=9, loaded=7, rejected={"unknown_visitor": 2}) == counts
+    assert [("a", 1), ("d", 1)] == [
+        (row["source_id"], row["message_id"]) for row in visits_of(world)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_warning"), [(HOME, False), ("tagid=nowhere", True), ("damaged", True)]
+)
+def test_strangers_are_nothing_to_warn_of(tmp_path: Path, text: str, is_warning: bool) -> None:
+    """A line that should not be there is."""
+    world = make_visited_world(tmp_path, "permanent-last")
+    keep_lines(world, "1", [Visit(AT, text, "stranger")])
+
+    report = load(world.context([]))
+
+    assert (1, is_warning) == (sum(report.counts.rejected.values()), report.is_warning)
+
+
 def test_the_delivery_of_web_visits_is_made_once(tmp_path: Path) -> None:
     """At first need, by whoever comes first; it is finished, and of a kind of its own.
 
