@@ -3,6 +3,8 @@
 ============================  ==================================================================
 ``GET|HEAD /r/<token>``       302 to the destination of the catalogue, cookies (spec §4.4)
 ``/r/<token>.gif``, ``.png``  the open: one transparent pixel, no cookies
+``/r/<random>?tagid=…``       a web tag: the pixel, whatever is recorded of it
+``/r/consent.js``             the script of consent banners; ``/r/consent`` is what it asks
 ``/r/test``                   ``<redir status='OK' …/>``; not logged
 ``/health``                   JSON; 200 ``ok``, or 503 ``red`` while lines wait for the disk
 ``/metrics``                  for Prometheus; from elsewhere with the registration password
