@@ -18,6 +18,8 @@ class Relay:
     cut_at: int | None = None
     gate: Event = field(default_factory=Event)
     has_come: Event = field(default_factory=Event)
+    brought: int = 0
+    """How many bytes of answers were passed on."""
     asked: list[str] = field(default_factory=list)
     """The first line of every request of a connection of its own."""
 
@@ -58,16 +60,20 @@ def _serve(client: socket.socket, relay: Relay) -> None:
         with closing(socket.create_connection((host, int(port)))) as server:
             server.sendall(head)
             Thread(target=_pump, args=(client, server, None), daemon=True).start()
-            _pump(server, client, relay.cut_at)
+            _pump(server, client, relay)
             for end in (client, server):
                 end.shutdown(socket.SHUT_RDWR)
 
 
-def _pump(source: socket.socket, sink: socket.socket, bytes_max: int | None) -> None:
+def _pump(source: socket.socket, sink: socket.socket, relay: Relay | None) -> None:
+    """Pass bytes on; with `relay`, they are an answer, which may have to be cut."""
+    rest = None if relay is None else relay.cut_at
     with suppress(OSError):
-        while piece := source.recv(65_536 if bytes_max is None else min(65_536, bytes_max)):
+        while piece := source.recv(65_536 if rest is None else min(65_536, rest)):
             sink.sendall(piece)
-            if bytes_max is not None:
-                bytes_max -= len(piece)
-                if bytes_max == 0:
+            if relay is not None:
+                relay.brought += len(piece)
+            if rest is not None:
+                rest -= len(piece)
+                if rest == 0:
                     return

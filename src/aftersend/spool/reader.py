@@ -197,7 +197,9 @@ def _opened(segment: Segment, beyond: int | None) -> Iterator[_Open | None]:
 
 def _read_segment(segment: Segment, beyond: int | None, wanted: _Wanted) -> Chunk | None:
     with _opened(segment, beyond) as opened:
-        found = opened and (_quick(opened, wanted) or _thorough(opened, wanted))
+        if opened is None:
+            return None
+        found = _quick(opened, wanted) or _thorough(opened, wanted)
     if found is None:
         return None
     start, last, data = found
