@@ -11,14 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aftersend.app import open_instance, run_workflow
+from aftersend.app import init, open_instance, run_workflow
 from aftersend.audience.letter import Letter
 from aftersend.cli.post import Post
 from aftersend.collector.worker import listen
 from aftersend.delivery.create import Draft
 from aftersend.delivery.recipients import import_recipients
+from aftersend.platform.entropy import SystemEntropy
 from tests.support.hammer import Answered, hammer
-from tests.support.running import comes_true, free_port
+from tests.support.running import Running, comes_true, free_port, up
 from tests.support.spooling import opened, stored_lines
 from tests.support.tracking_server import SHOP, spelled
 from tests.support.workers import WorkerSet
@@ -141,6 +142,47 @@ def test_ids_never_collide(workers: WorkerSet, options: list[str], sentence: str
     assert ended.returncode == 1
     assert sentence in ended.stderr.decode()
     assert _click(workers).status_code == 302
+
+
+def test_what_a_last_time_has_left_is_not_believed(workers: WorkerSet) -> None:
+    """A machine that starts anew gives the same process ids again."""
+    workers.start()
+    run = workers.instance / "var" / "run"
+    left = {path.name: path.read_bytes() for path in run.glob("collector-*.json")}
+    workers.stop()
+    for name, raw in left.items():
+        (run / name).write_bytes(raw)
+    writer = opened(workers.spools[1])
+    ended = subprocess.run(workers.command, capture_output=True, timeout=60)
+    writer.close()
+
+    assert len(left) == 2
+    assert ended.returncode == 1
+    assert ended.stderr.decode().count("Server id 2 is in use by another tracking server") == 1
+    assert "The tracking server 2 could not start; see above." in ended.stderr.decode()
+    assert not any((run / name).exists() for name in left)
+
+
+def test_everything_at_once_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`up` follows `collector.workers`, and brings all back when the one that keeps them falls."""
+    monkeypatch.setenv("AFTERSEND_COLLECTOR__WORKERS", "2")
+    instance = tmp_path / "instance"
+    init(instance, entropy=SystemEntropy())
+    with up(instance) as running:
+        assert comes_true(lambda: _are_well(running), 30)
+        (keeper,) = running.children("collector")
+        os.kill(keeper, signal.SIGKILL)
+
+        assert comes_true(lambda: keeper not in running.children("collector"), 30)
+        assert comes_true(lambda: _are_well(running), 60)
+
+
+def _are_well(running: Running) -> bool:
+    try:
+        health = httpx.get(f"{running.collector_url}/health").json()
+    except httpx.HTTPError:
+        return False
+    return [each["status"] for each in health["servers"]] == ["ok", "ok"]
 
 
 def test_ipv6_works_with_workers_too(workers: WorkerSet) -> None:

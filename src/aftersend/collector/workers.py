@@ -13,7 +13,7 @@ from typing import Final
 
 from aftersend.collector.config import CollectorConfig
 from aftersend.collector.server import place_of
-from aftersend.collector.snapshot import pid_of
+from aftersend.collector.snapshot import path_of, pid_of
 from aftersend.collector.worker import listen
 from aftersend.errors import Transient
 from aftersend.model.ids import ServerId
@@ -47,6 +47,8 @@ def supervise(config: CollectorConfig, command: Command, clock: Clock) -> None:
     telemetry.logger("collector").info(
         "listening", address=place_of(listener, config.host), servers="".join(config.server_ids)
     )
+    for server_id in config.server_ids:  # of a last time, perhaps with the same process ids
+        path_of(config.run_directory, server_id).unlink(missing_ok=True)
     try:
         supervisor.start()
         _look_after(supervisor, config.server_ids, config.run_directory, stop)
