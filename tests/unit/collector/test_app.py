@@ -357,13 +357,6 @@ def test_an_answer_can_wait_for_the_disk(tmp_path: Path) -> None:
         assert [line.url_id for line in tracker.lines] == [SHOP, 1]
 
 
-def test_large_cookies_are_served(tracker: Tracker) -> None:
-    """Other applications on the domain may have left kilobytes."""
-    answer = tracker.get(f"/r/{spelled(SHOP)}", cookie="a=" + "x" * 9000)
-
-    assert answer.status_code == 302
-
-
 def test_a_long_user_agent_is_cut(tracker: Tracker) -> None:
     """Nobody fills the disk with his name."""
     tracker.get(f"/r/{spelled(SHOP)}", **{"user-agent": "x" * 5000})
