@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aftersend.app import Instance
+    from aftersend.database.urls import TrackedUrl
     from aftersend.delivery.publish import Missed
     from aftersend.model.ids import RecipientId
 
@@ -191,42 +192,7 @@ def urls(
         set_url(office, owner, UrlId(url_id), mode=mode, label=label, category=category)
     if url_id is not None and is_blocked is not None:
         _tell_missed(set_blocked(office, owner, UrlId(url_id), is_blocked=is_blocked))
-    rows = list_urls(office, owner)
-    if is_json:
-        print_json(
-            [
-                {
-                    "id": row.id,
-                    "source": row.source,
-                    "label": row.label,
-                    "category": row.category,
-                    "mode": row.mode.value,
-                    "type": row.type.slug,
-                    "part": row.part.value,
-                    "occurrences": row.occurrences,
-                    "blocked": row.is_blocked,
-                }
-                for row in rows
-            ]
-        )
-        return
-    print_table(
-        ("Id", "Part", "Label", "Tracking", "Blocked", "Type", "Category", "Times", "Source"),
-        [
-            (
-                row.id,
-                row.part.value,
-                row.label,
-                row.mode.label,
-                "blocked" if row.is_blocked else "",
-                row.type.label,
-                row.category,
-                row.occurrences,
-                row.source,
-            )
-            for row in rows
-        ],
-    )
+    _print_urls(list_urls(office, owner), is_json=is_json)
 
 
 @group.command()
@@ -273,6 +239,44 @@ def render(
 
     office = post_office(open_from(instance))
     sys.stdout.buffer.write(print_message(office, DeliveryId(delivery_id), email))
+
+
+def _print_urls(rows: "Sequence[TrackedUrl]", *, is_json: bool) -> None:
+    if is_json:
+        print_json(
+            [
+                {
+                    "id": row.id,
+                    "source": row.source,
+                    "label": row.label,
+                    "category": row.category,
+                    "mode": row.mode.value,
+                    "type": row.type.slug,
+                    "part": row.part.value,
+                    "occurrences": row.occurrences,
+                    "blocked": row.is_blocked,
+                }
+                for row in rows
+            ]
+        )
+        return
+    print_table(
+        ("Id", "Part", "Label", "Tracking", "Blocked", "Type", "Category", "Times", "Source"),
+        [
+            (
+                row.id,
+                row.part.value,
+                row.label,
+                row.mode.label,
+                "blocked" if row.is_blocked else "",
+                row.type.label,
+                row.category,
+                row.occurrences,
+                row.source,
+            )
+            for row in rows
+        ],
+    )
 
 
 def _tell_missed(missed: "Sequence[Missed]") -> None:
