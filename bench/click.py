@@ -1,165 +1,191 @@
-"""A click and an open pixel, against nginx that answers the same with its access log on.
+"""A click and an open pixel: our tracking server, nginx and a usual tracker, side by side.
 
-The client asks for a thousand different messages in turn. Both servers write one line a request.
+nginx answers the same to everybody, with its access log on: the least that a server can do. The
+usual tracker (`usual_tracker`) is what people write: a web framework, and one row a hit.
+
+Two ways to ask, for a thousand different messages in turn: as fast as the server can (wrk), and at
+a fixed rate (`paced`), where latency means something. Every server has the same cores in turn, the
+client has one of its own; with two workers on two cores they have to share it.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
-from aftersend import settings
-from aftersend.model import catalogue, token
-from aftersend.model.catalogue import Catalogue, Destination
-from aftersend.model.enumeration import Part, UrlType
-from aftersend.model.ids import OPEN_URL_ID, DeliveryId, MessageId, UrlId
-from aftersend.model.token import KeyRing, Token
-from bench import wrk
-from bench.process import cpu_seconds, free_port, running
+from aftersend.model.ids import OPEN_URL_ID
+from bench import contestant, paced, usual_tracker, wrk
+from bench.contestant import CLICK_URL_ID, Contestant
+from bench.paced import Pace
+from bench.process import CLIENT_CORE, cores, cpu_seconds
 from bench.result import Comparison, Sample
 from bench.wrk import Load
 
-__all__ = ["compare"]
+__all__ = ["RATES", "compare"]
 
-_DELIVERIES = 10
-_MESSAGES = 1000
-_CLICK_URL_ID = UrlId(2)
-_WARM_UP_SECONDS = 2
-_GOAL = "≤ 2.5"
-_NGINX = """\
-daemon off;
-worker_processes 1;
-pid %(folder)s/pid;
-error_log %(folder)s/error.log;
-events { worker_connections 1024; }
-http {
-    access_log %(folder)s/access.log combined;
-    client_body_temp_path %(folder)s/body;
-    proxy_temp_path %(folder)s/proxy;
-    fastcgi_temp_path %(folder)s/fastcgi;
-    uwsgi_temp_path %(folder)s/uwsgi;
-    scgi_temp_path %(folder)s/scgi;
-    server {
-        listen 127.0.0.1:%(port)d;
-        location / { return 302 https://shop.example.com/october?from=mail; }
-        location ~ \\.gif$ { empty_gif; }
-        location = /r/test { return 200 ok; }
-    }
-}
-"""
+RATES: Final = (500, 2000)
+_WARM_UP_SECONDS: Final = 2
+_PACED_CONNECTIONS: Final = 64
+_COST_GOAL: Final = "≤ 2.5, aim 1.7"
+_THROUGHPUT_GOAL: Final = "≥ 15"
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A contestant that answers at `url`."""
+class _Entry:
+    """A contestant and what it is asked for."""
 
-    url: str
-    pid: int
+    contestant: Contestant
+    paths: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one round gave: processor time of all processes of a server, and what the client saw."""
+
+    cpu_us: float
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+    def as_cost(self) -> Sample:
+        """Compare by the processor time of a request."""
+        details = {"requests a second": self.rate, "p50 ms": self.p50_ms, "p99 ms": self.p99_ms}
+        return Sample(self.cpu_us, details)
+
+    def as_rate(self) -> Sample:
+        """Compare by what the server can do in a second."""
+        details = {
+            "µs CPU a request": self.cpu_us,
+            "p50 ms": self.p50_ms,
+            "p99 ms": self.p99_ms,
+        }
+        return Sample(self.rate, details)
+
+    def as_latency(self) -> Sample:
+        """Compare by how long the slowest hundredth has to wait."""
+        details = {
+            "p50 ms": self.p50_ms,
+            "µs CPU a request": self.cpu_us,
+            "requests a second": self.rate,
+        }
+        return Sample(self.p99_ms, details)
 
 
 def compare(*, seconds: int, rounds: int, connections: int) -> list[Comparison]:
-    """Measure clicks and pixels, one contestant after the other, `rounds` times."""
+    """Let all contestants take turns, `rounds` times."""
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        instance = folder / "instance"
-        keys = _prepare(instance)
-        ours = stack.enter_context(_collector(instance))
-        reference = stack.enter_context(_nginx(folder))
-        comparisons = []
-        for what, url_id, ending in (("click", _CLICK_URL_ID, ""), ("pixel", OPEN_URL_ID, ".gif")):
-            load = Load(seconds, connections, _paths(keys, url_id, ending))
-            samples = [
-                (_sample(ours, load, folder), _sample(reference, load, folder))
-                for _ in range(rounds)
-            ]
-            comparisons.append(
-                Comparison(
-                    name=what,
-                    unit="µs CPU a request",
-                    reference_name="nginx return 302" if what == "click" else "nginx empty_gif",
-                    ours=[pair[0] for pair in samples],
-                    reference=[pair[1] for pair in samples],
-                    goal=_GOAL,
-                )
-            )
-        return comparisons
+        entries = _enter(folder, stack)
+        pressed: dict[str, list[Figures]] = {key: [] for key in entries}
+        kept: dict[tuple[str, int], list[Figures]] = {
+            (key, rate): [] for key in ("ours", "nginx", "usual") for rate in RATES
+        }
+        for _ in range(rounds):
+            for key, entry in entries.items():
+                pressed[key].append(_press(entry, Load(seconds, connections, entry.paths), folder))
+            for (key, rate), figures in kept.items():
+                pace = Pace(rate, seconds, _PACED_CONNECTIONS, entries[key].paths)
+                figures.append(keep_pace(entries[key].contestant, pace, folder))
+    return [*_at_saturation(pressed), *_at_fixed_rates(kept)]
 
 
-def _sample(server: Server, load: Load, folder: Path) -> Sample:
+def _enter(folder: Path, stack: ExitStack) -> dict[str, _Entry]:
+    """Start them all; who is not asked costs next to nothing."""
+    keys = contestant.prepare(folder / "instance")
+    clicks = contestant.paths(keys, CLICK_URL_ID)
+    pixels = contestant.paths(keys, OPEN_URL_ID)
+    entries: dict[str, _Entry] = {}
+    for workers, first_id, behind in ((1, "1", ""), (2, "2", " 2")):
+        ours = stack.enter_context(
+            contestant.collector(folder / "instance", workers=workers, server_id=first_id)
+        )
+        nginx = stack.enter_context(contestant.nginx(folder / f"nginx{workers}", workers=workers))
+        usual = stack.enter_context(usual_tracker.usual_tracker(workers=workers))
+        entries[f"ours{behind}"] = _Entry(ours, clicks)
+        entries[f"nginx{behind}"] = _Entry(nginx, clicks)
+        entries[f"usual{behind}"] = _Entry(usual, usual_tracker.paths())
+        if workers == 1:
+            entries["ours pixel"] = _Entry(ours, pixels)
+            entries["nginx pixel"] = _Entry(nginx, pixels)
+    return entries
+
+
+def _press(entry: _Entry, load: Load, folder: Path) -> Figures:
+    """Ask as fast as the server answers."""
+    server = entry.contestant
     wrk.run(server.url, Load(_WARM_UP_SECONDS, load.connections, load.paths), folder)
-    before = cpu_seconds(server.pid)
+    before = cpu_seconds(*server.pids)
     outcome = wrk.run(server.url, load, folder)
-    spent = cpu_seconds(server.pid) - before
+    spent = cpu_seconds(*server.pids) - before
     if outcome.errors:
-        raise RuntimeError(f"{server.url}: {outcome.errors} of {outcome.requests} requests failed")
-    return Sample(
-        cost=spent / outcome.requests * 1e6,
-        details={
-            "requests a second": outcome.requests / outcome.seconds,
-            "p50 ms": outcome.p50_ms,
-            "p99 ms": outcome.p99_ms,
-        },
+        raise RuntimeError(f"{server.name}: {outcome.errors} of {outcome.requests} requests failed")
+    return Figures(
+        cpu_us=spent / outcome.requests * 1e6,
+        rate=outcome.requests / outcome.seconds,
+        p50_ms=outcome.p50_ms,
+        p99_ms=outcome.p99_ms,
     )
 
 
-def _prepare(instance: Path) -> KeyRing:
-    from aftersend.cli.instance import make
+def keep_pace(server: Contestant, pace: Pace, folder: Path) -> Figures:
+    """Ask at a fixed rate."""
+    before = cpu_seconds(*server.pids)
+    outcome = paced.run(server.url, pace, folder)
+    spent = cpu_seconds(*server.pids) - before
+    if outcome.errors:
+        raise RuntimeError(f"{server.name}: {outcome.errors} of {outcome.answers} requests failed")
+    return Figures(
+        cpu_us=spent / max(1, outcome.answers) * 1e6,
+        rate=outcome.answers / outcome.seconds,
+        p50_ms=outcome.p50_ms,
+        p99_ms=outcome.p99_ms,
+    )
 
-    make(instance)
-    folder = instance / "var" / "catalogue"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(1, _DELIVERIES + 1):
-        known = Catalogue(
-            delivery_id=DeliveryId(number),
-            published_at=datetime(2026, 1, 1, tzinfo=UTC),
-            urls={
-                OPEN_URL_ID: Destination((), UrlType.OPEN, "Open"),
-                _CLICK_URL_ID: Destination(
-                    ("https://shop.example.com/october?from=mail",), UrlType.EMAIL_CLICK, "Shop"
-                ),
-            },
+
+def _at_saturation(pressed: dict[str, list[Figures]]) -> list[Comparison]:
+    comparisons = []
+    for name, ours, reference, against in (
+        ("click", "ours", "nginx", "nginx return 302"),
+        ("pixel", "ours pixel", "nginx pixel", "nginx empty_gif"),
+        ("click, 2 workers", "ours 2", "nginx 2", "nginx return 302"),
+    ):
+        comparisons.append(
+            Comparison(
+                name=name,
+                unit="µs CPU a request",
+                reference_name=against,
+                ours=[figures.as_cost() for figures in pressed[ours]],
+                reference=[figures.as_cost() for figures in pressed[reference]],
+                goal=_COST_GOAL,
+            )
         )
-        name = catalogue.file_name(known.delivery_id)
-        (folder / name).write_bytes(catalogue.encode(known))
-    secrets = settings.load(instance).keys
-    return KeyRing({key_id: bytes.fromhex(secret) for key_id, secret in secrets.items()})
+    for name, workers, behind in (("click", 1, ""), ("click, 2 workers", 2, " 2")):
+        comparisons.append(
+            Comparison(
+                name=name,
+                unit="requests a second",
+                reference_name="FastAPI, PostgreSQL",
+                ours=[figures.as_rate() for figures in pressed[f"ours{behind}"]],
+                reference=[figures.as_rate() for figures in pressed[f"usual{behind}"]],
+                # Where servers and client share a core, the client is the limit of the faster one.
+                goal="" if CLIENT_CORE in cores(workers) else _THROUGHPUT_GOAL,
+            )
+        )
+    return comparisons
 
 
-def _paths(keys: KeyRing, url_id: UrlId, ending: str) -> list[str]:
+def _at_fixed_rates(kept: dict[tuple[str, int], list[Figures]]) -> list[Comparison]:
     return [
-        "/r/"
-        + token.encode(
-            Token(
-                Part.HTML,
-                DeliveryId(number % _DELIVERIES + 1),
-                MessageId(1_000_000 + number),
-                url_id,
-            ),
-            keys=keys,
+        Comparison(
+            name=f"click at {rate:,} a second",
+            unit="p99 ms",
+            reference_name=against,
+            ours=[figures.as_latency() for figures in kept["ours", rate]],
+            reference=[figures.as_latency() for figures in kept[reference, rate]],
+            goal="",
         )
-        + ending
-        for number in range(_MESSAGES)
+        for rate in RATES
+        for reference, against in (("nginx", "nginx return 302"), ("usual", "FastAPI, PostgreSQL"))
     ]
-
-
-@contextmanager
-def _collector(instance: Path) -> Iterator[Server]:
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "aftersend", "collector", "--instance", str(instance)]
-    command += ["--server-id", "1", "--port", str(port)]
-    with running(command, ready_url=f"{url}/r/test") as pid:
-        yield Server(url, pid)
-
-
-@contextmanager
-def _nginx(folder: Path) -> Iterator[Server]:
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    configuration = folder / "nginx.conf"
-    configuration.write_text(_NGINX % {"folder": folder, "port": port})
-    command = ["nginx", "-c", str(configuration), "-e", str(folder / "error.log")]
-    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    with running(command, ready_url=f"{url}/r/test", environment=path) as pid:
-        yield Server(url, pid)

@@ -31,7 +31,7 @@ from aftersend.tracking.load import load
 from bench import lines
 from bench.result import Comparison, Sample
 
-__all__ = ["compare"]
+__all__ = ["compare", "fresh", "prepare"]
 
 _GOAL: Final = "≤ 1.5"
 _LINES: Final = "lines"
@@ -114,12 +114,13 @@ def _sample(contestant: str, folder: Path) -> Sample:
     )
 
 
-def _ours(folder: Path) -> Callable[[], int]:
-    fresh = folder / "fresh"
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(folder / "instance", fresh)
-    opened = open_instance(fresh)
-    context = Context(
+def fresh(folder: Path) -> Context:
+    """Open a copy of the prepared instance that has loaded nothing yet."""
+    copy = folder / "fresh"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder / "instance", copy)
+    opened = open_instance(copy)
+    return Context(
         database=opened.database,
         lake=opened.lake(),
         sources=(),
@@ -127,6 +128,10 @@ def _ours(folder: Path) -> Callable[[], int]:
         clock=opened.clock,
         settings=opened.settings.tracking,
     )
+
+
+def _ours(folder: Path) -> Callable[[], int]:
+    context = fresh(folder)
     return lambda: load(context).counts.loaded
 
 

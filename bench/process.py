@@ -8,13 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-__all__ = ["CLIENT_CORE", "SERVER_CORE", "cpu_seconds", "free_port", "running"]
+__all__ = ["CLIENT_CORE", "SERVER_CORE", "cores", "cpu_seconds", "free_port", "pin", "running"]
 
 SERVER_CORE = 0
 CLIENT_CORE = min(1, (os.cpu_count() or 1) - 1)
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _START_TRIES_MAX = 600
+
+
+def cores(count: int) -> tuple[int, ...]:
+    """Choose cores for a server of `count` processes; the client's only where there are no others.
+
+    >>> cores(1)
+    (0,)
+    """
+    others = [core for core in range(os.cpu_count() or 1) if core != CLIENT_CORE]
+    return tuple(others[:count] if count <= len(others) else range(os.cpu_count() or 1))
 
 
 def free_port() -> int:
@@ -27,11 +37,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], *, ready_url: str, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    ready_url: str,
+    environment: Mapping[str, str] | None = None,
+    on: Sequence[int] = (SERVER_CORE,),
 ) -> Iterator[int]:
-    """Run a server on its core until the block ends; give its process id once it answers."""
+    """Run a server on its cores until the block ends; give its process id once it answers."""
     process = subprocess.Popen(
-        ["taskset", "--cpu-list", str(SERVER_CORE), *command],
+        [*pin(on), *command],
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
     )
@@ -43,8 +57,13 @@ def running(
         process.wait(timeout=30)
 
 
-def cpu_seconds(root: int) -> float:
-    """Add up the processor time of a process and all its living descendants, threads included."""
+def pin(on: Sequence[int]) -> list[str]:
+    """Give what to write before a command so that it runs on some cores only."""
+    return ["taskset", "--cpu-list", ",".join(map(str, on))]
+
+
+def cpu_seconds(*roots: int) -> float:
+    """Add up the processor time of processes and all their living descendants, threads included."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -55,13 +74,13 @@ def cpu_seconds(root: int) -> float:
         pid = int(stat.parent.name)
         parents[pid] = int(fields[1])
         ticks[pid] = int(fields[11]) + int(fields[12])
-    return sum(ticks[pid] for pid in ticks if _descends(pid, root, parents)) / _TICKS_PER_SECOND
+    return sum(ticks[pid] for pid in ticks if _descends(pid, roots, parents)) / _TICKS_PER_SECOND
 
 
-def _descends(pid: int, root: int, parents: Mapping[int, int]) -> bool:
-    while pid not in {0, root}:
+def _descends(pid: int, roots: Sequence[int], parents: Mapping[int, int]) -> bool:
+    while pid and pid not in roots:
         pid = parents.get(pid, 0)
-    return pid == root
+    return pid in roots
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:

@@ -21,7 +21,10 @@ __all__ = ["Comparison", "Sample", "save", "show"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One round of one contestant: `cost` in the unit of the comparison, less is better."""
+    """One round of one contestant: `cost` in the unit of the comparison.
+
+    Less is better, but where the goal says the opposite.
+    """
 
     cost: float
     details: Mapping[str, float] = field(default_factory=dict)
@@ -44,7 +47,7 @@ class Comparison:
 
     @property
     def ratios(self) -> list[float]:
-        """Tell how many times the reference we cost, round by round."""
+        """Tell how many times the reference ours is, round by round."""
         pairs = zip(self.ours, self.reference, strict=True)
         return [ours.cost / reference.cost for ours, reference in pairs]
 
@@ -75,7 +78,7 @@ def show(comparisons: Sequence[Comparison]) -> None:
                 "",
                 "",
             )
-    Console(width=120).print(table)
+    Console(width=140).print(table)
 
 
 def save(comparisons: Sequence[Comparison], folder: Path) -> Path:

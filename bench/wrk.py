@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import CLIENT_CORE
+from bench.process import CLIENT_CORE, pin
 
-__all__ = ["Load", "Outcome", "run"]
+__all__ = ["USER_AGENT", "Load", "Outcome", "run"]
 
-_USER_AGENT = (
+USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/126.0.0.0 Safari/537.36"
 )
@@ -58,8 +58,8 @@ def run(url: str, load: Load, folder: Path) -> Outcome:
     """Press a server and tell what came back; an answer of 400 or above is an error."""
     paths, script = folder / "paths", folder / "wrk.lua"
     paths.write_text("".join(f"{path}\n" for path in load.paths))
-    script.write_text(_SCRIPT % {"paths": paths, "user_agent": _USER_AGENT})
-    command = ["taskset", "--cpu-list", str(CLIENT_CORE), "wrk", "--threads", "1"]
+    script.write_text(_SCRIPT % {"paths": paths, "user_agent": USER_AGENT})
+    command = [*pin([CLIENT_CORE]), "wrk", "--threads", "1"]
     command += ["--connections", str(load.connections), "--duration", f"{load.seconds}s"]
     answer = subprocess.run(
         [*command, "--script", str(script), url], capture_output=True, text=True, check=True
