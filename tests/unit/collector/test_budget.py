@@ -107,8 +107,8 @@ def test_a_full_table_still_knows_who_is_in_it() -> None:
 def test_a_table_never_grows_beyond_its_limit() -> None:
     """Neither many sources nor many spellings of one can fill the memory."""
     budget, _ = made(1, sources_max=10)
-    admitted(budget, *[f"192.0.2.{each}" for each in range(100)])
     admitted(budget, *[f"2001:db8::{each}" for each in range(100)])
+    admitted(budget, *[f"192.0.2.{each}" for each in range(100)])
 
     assert len(budget._by_text) <= 10
     assert len(budget._by_source) <= 11
@@ -129,6 +129,18 @@ def test_what_was_left_out_is_told_once_a_minute_without_addresses() -> None:
     assert early == []
     assert [(log["hits"], log["sources"]) for log in logs] == [(3, 2)]
     assert "192.0.2" not in repr(logs)
+
+
+def test_minutes_that_nobody_has_told_add_up() -> None:
+    """A thread that was held up loses no count."""
+    budget, clock = made(1)
+    for _ in range(2):
+        admitted(budget, FIRST, FIRST, SECOND, SECOND)
+        clock.advance(WINDOW_SECONDS)
+    with capture_logs() as logs:
+        budget.tell()
+
+    assert [(log["hits"], log["sources"]) for log in logs] == [(4, 4)]
 
 
 def test_what_was_left_out_is_told_although_nobody_comes_any_more() -> None:
