@@ -28,7 +28,7 @@ __all__ = ["Client", "Outcome", "Pace", "percentile", "run"]
 _ANSWER_BYTES_MAX: Final = 65_536
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length:"
-_WAIT_SECONDS_MAX: Final = 0.5
+_WAIT_SECONDS_MAX: Final = 0.05
 _GRACE_SECONDS: Final = 2.0
 
 
@@ -44,7 +44,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back: answers in time, due requests that got none, latencies in milliseconds."""
+    """What came back: answers, due requests that got none, latencies in milliseconds."""
 
     answers: int
     missing: int
@@ -93,7 +93,7 @@ class Client:
     _busy: dict[int, _Connection] = field(default_factory=dict)
 
     def run(self) -> Outcome:
-        """Ask what is due until the end, then wait a little for what is under way."""
+        """Ask what is due until the end, then go on for a little while with what is late."""
         requests = [_request(self.url, path) for path in self.pace.paths]
         self._free = [self._connect() for _ in range(self.pace.connections)]
         waiting: deque[float] = deque()
@@ -104,17 +104,15 @@ class Client:
             while made_due < count and (due := begin + made_due / self.pace.rate) <= now:
                 waiting.append(due)
                 made_due += 1
-            while waiting and self._free and now < end:
+            while waiting and self._free:
                 connection = self._free.pop()
                 connection.due = waiting.popleft()
                 connection.socket.send(requests[sent % len(requests)])
                 self._busy[connection.socket.fileno()] = connection
                 sent += 1
-            if now >= end and not self._busy:
-                break
-            next_due = begin + made_due / self.pace.rate if made_due < count else end
+            next_due = begin + made_due / self.pace.rate if made_due < count else math.inf
             self._receive(max(0.0, min(next_due - perf_counter(), _WAIT_SECONDS_MAX)))
-        return self._outcome(count)
+        return self._outcome(count, max(end, perf_counter()) - begin)
 
     def _receive(self, seconds: float) -> None:
         ready, _, _ = select.select(self._busy, [], [], seconds)  # it alone waits by microseconds
@@ -141,14 +139,14 @@ class Client:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _Connection(made)
 
-    def _outcome(self, count: int) -> Outcome:
+    def _outcome(self, count: int, seconds: float) -> Outcome:
         for connection in (*self._free, *self._busy.values()):
             connection.socket.close()
         return Outcome(
             answers=len(self.latencies),
             missing=count - len(self.latencies),
             errors=self.errors,
-            seconds=float(self.pace.seconds),
+            seconds=seconds,
             p50_ms=percentile(self.latencies, 0.5) * 1e3,
             p99_ms=percentile(self.latencies, 0.99) * 1e3,
             max_ms=max(self.latencies, default=math.nan) * 1e3,
