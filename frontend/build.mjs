@@ -19,7 +19,7 @@ const ICONS = [
   "checkup-list", "chevron-down", "circle-check", "click", "clock", "copy", "device-desktop",
   "download", "external-link", "filter-off", "hand-stop", "help", "history", "info-circle", "key", "link",
   "list-details", "logout", "mail", "mail-off", "mail-opened", "moon", "photo", "photo-off",
-  "player-pause", "player-play", "plus", "route", "search", "send", "server", "settings",
+  "player-pause", "player-play", "plus", "refresh", "route", "search", "send", "server", "settings",
   "shopping-cart", "sun", "tag", "user", "users", "world", "x",
 ];
 // @tabler/core says MIT without the text; its authors' icons bring it.

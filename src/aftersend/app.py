@@ -327,6 +327,7 @@ def web_services(opened: Instance) -> "Services":
         entropy=opened.entropy,
         sessions=opened.var / "sessions",
         run_workflow=partial(run_workflow, opened),
+        local_url=opened.collector_url,
     )
 
 

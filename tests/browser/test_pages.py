@@ -44,6 +44,7 @@ EVERY_PAGE = (
     "/workflows",
     "/workflows/tracking",
     "/account",
+    "/tracking-servers",
 )
 
 

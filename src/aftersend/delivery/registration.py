@@ -26,7 +26,16 @@ from aftersend.errors import AftersendError, InvalidInput, NotFound, Transient
 from aftersend.model.ids import ServerId
 from aftersend.platform.entropy import Entropy
 
-__all__ = ["Outcome", "Registry", "Told", "read_bounded", "register", "remove", "validate"]
+__all__ = [
+    "Outcome",
+    "Registry",
+    "Told",
+    "read_bounded",
+    "reason_of",
+    "register",
+    "remove",
+    "validate",
+]
 
 _APPLICATION: Final = "NmsTracking_Application"
 _TIMEOUT_S: Final = 5.0
@@ -35,6 +44,7 @@ _SENTENCE_LENGTH_MAX: Final = 500
 _AT_ONCE: Final = 8
 _OUT_OF_ORDER: Final = (500, 502, 503, 504)
 _SERVER: Final = re.compile(r"[0-9A-Za-z]")
+_NUMBER: Final = re.compile(r"\[Errno -?[0-9]+\] ")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -161,6 +171,11 @@ def remove(registry: Registry, server_id: str) -> tuple[ServerId, ...]:
     return gone
 
 
+def reason_of(error: Exception) -> str:
+    """Say in short why nobody answers."""
+    return _NUMBER.sub("", str(error)).rstrip(".") or type(error).__name__
+
+
 def read_bounded(response: httpx.Response) -> bytes:
     """Read an answer that is short, however much is sent."""
     data = bytearray()
@@ -199,8 +214,7 @@ def _contact(registry: Registry, url: str, *, is_forced: bool) -> Told:
         ):
             raw = read_bounded(response)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        raise Transient(f"{url} does not answer: {reason}.") from error
+        raise Transient(f"{url} does not answer: {reason_of(error)}.") from error
     if response.is_success:
         return _told(url, raw)
     raise _refusal(url, response.status_code, raw)

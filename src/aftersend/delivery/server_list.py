@@ -34,7 +34,7 @@ class ServerStatus(StrEnum):
         return {
             ServerStatus.LOCAL: "This machine",
             ServerStatus.REGISTERED: "Registered",
-            ServerStatus.PROBLEM: "Registered, with a problem",
+            ServerStatus.PROBLEM: "Problem",
             ServerStatus.NOT_REGISTERED: "Not registered",
         }[self]
 

@@ -25,7 +25,7 @@ import httpx
 from aftersend.collector.ping import PATH, is_signed
 from aftersend.database import public_addresses
 from aftersend.database.public_addresses import PublicAddress
-from aftersend.delivery.registration import Registry, read_bounded
+from aftersend.delivery.registration import Registry, read_bounded, reason_of
 from aftersend.errors import InvalidInput
 from aftersend.model.ids import ServerId
 
@@ -218,9 +218,8 @@ def _get(client: httpx.Client, url: str) -> tuple[httpx.Response, bytes]:
         with client.stream("GET", url) as response:
             return response, read_bounded(response)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error).rstrip(".") or type(error).__name__
         raise _Wrong(
-            f"{url} does not answer ({reason}): look whether the tracking servers run."
+            f"{url} does not answer ({reason_of(error)}): look whether the tracking servers run."
         ) from error
 
 

@@ -25,6 +25,7 @@ from aftersend.web import (
     public,
     recipients,
     security,
+    servers,
     tags,
     template,
     tracking,
@@ -55,13 +56,14 @@ def build(services: Services) -> Litestar:
     sessions = SessionStore(
         services.sessions, services.clock, services.entropy, hours=web.session_hours
     )
-    runner = Runner(services.run_workflow)
+    runner, server_runner = Runner(services.run_workflow), servers.make_runner(services)
     if not template.has_assets():
         logger("web").warning("styles and scripts are not built: run `make setup`")
     shared = {
         "services": services,
         "sessions": sessions,
         "runner": runner,
+        "server_runner": server_runner,
         "attempts": Attempts(services.clock),
         "zone": zone,
     }
@@ -84,7 +86,7 @@ def build(services: Services) -> Litestar:
         },
         before_send=[security.harden],
         request_max_body_size=_BODY_BYTES_MAX,
-        on_shutdown=[runner.close],
+        on_shutdown=[runner.close, server_runner.close],
         openapi_config=None,
         logging_config=None,
         debug=False,
@@ -124,6 +126,7 @@ def _behind_the_door() -> Router:
             *tracking.HANDLERS,
             *recipients.HANDLERS,
             *workflows.HANDLERS,
+            *servers.HANDLERS,
             *tags.HANDLERS,
         ],
         middleware=[DefineMiddleware(login.Door)],

@@ -1,21 +1,33 @@
-"""Runs that somebody starts from a page: in a thread of their own, one at a time a workflow."""
+"""Runs that somebody starts from a page: in a thread of their own, one of a name at a time."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
+from typing import Protocol
 
 from aftersend.errors import AftersendError, Busy
 from aftersend.platform.telemetry import logger
-from aftersend.workflow.engine import RunResult
 
 __all__ = ["Runner"]
 
 
-class Runner:
-    """Starts workflows for people who do not wait; tells what runs and what went wrong."""
+class Ended(Protocol):
+    """What came of a run."""
 
-    def __init__(self, run: Callable[[str], RunResult]) -> None:
-        """Start runs with `run`, which takes the workflow's name."""
+    def check(self) -> None:
+        """Do nothing when it went well.
+
+        Raises:
+            AftersendError: why it did not.
+        """
+        ...
+
+
+class Runner:
+    """Starts what people do not wait for; tells what runs and what went wrong."""
+
+    def __init__(self, run: Callable[[str], Ended]) -> None:
+        """Start runs with `run`, which takes the name of a workflow, or of what else is to do."""
         self._run = run
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="workflow")

@@ -11,6 +11,7 @@ from litestar.params import SkipValidation
 from aftersend.content import Addresses
 from aftersend.database.engine import Database
 from aftersend.delivery.office import PostOffice
+from aftersend.delivery.registration import Registry
 from aftersend.lake.table import Lake
 from aftersend.model.token import KeyRing
 from aftersend.platform.clock import Clock
@@ -32,6 +33,7 @@ class Services:
 
     `sessions` is the folder of log-in sessions. `run_workflow` runs a workflow by name though it
     is paused or not due, and comes back when it has ended; pages call it in a thread of their own.
+    `local_url` is where the tracking server of this machine listens.
     """
 
     office: PostOffice
@@ -40,6 +42,7 @@ class Services:
     entropy: Entropy
     sessions: Path
     run_workflow: Callable[[str], RunResult]
+    local_url: str = ""
 
     @property
     def database(self) -> Database:
@@ -55,6 +58,17 @@ class Services:
     def keys(self) -> KeyRing:
         """Give the keys of tokens."""
         return self.office.keys
+
+    @property
+    def registry(self) -> Registry:
+        """Give what registering tracking servers stands on."""
+        return Registry(
+            office=self.office,
+            entropy=self.entropy,
+            instance=self.settings.collector.instance,
+            var=self.office.catalogue.parent,
+            local_url=self.local_url,
+        )
 
     @property
     def addresses(self) -> Addresses:
