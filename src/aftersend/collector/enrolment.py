@@ -123,6 +123,7 @@ class Enrolment:
 
 
 def _asked(raw: bytes) -> dict[str, Any]:
+    asked: dict[str, Any]
     try:
         asked = json.loads(raw)
     except (ValueError, RecursionError) as error:
