@@ -72,7 +72,7 @@ class Hits:
         """
         self._keys, self._now = config.keys, clock.now
         self._catalogue_of, self._cookies = catalogues.get, cookies
-        self._record, self._requests = recorder.record, metrics.requests
+        self._record, self._metrics = recorder.record, metrics
         self._flusher, self._is_elsewhere = flusher, is_elsewhere
         self._address_of = address_reader(config)
         self._is_address_stored = config.is_address_stored
@@ -165,16 +165,18 @@ class Hits:
             proto = _AfterSync(proto, self._flusher)
         if is_blocked:
             proto.response_bytes(410, PAGE_HEADERS, BLOCKED_PAGE)
-            self._requests[kind, "blocked"] += 1
+            self._metrics.requests[kind, "blocked"] += 1
             return
         if is_expired:
-            self._requests[kind, "expired"] += 1
+            self._metrics.requests[kind, "expired"] += 1
             if substitute is None:
                 proto.response_bytes(410, PAGE_HEADERS, GONE)
                 return
             redirect = substitute
+        elif kind == "click":
+            self._metrics.redirects += 1
         else:
-            self._requests[kind, "redirect"] += 1
+            self._metrics.requests[kind, "redirect"] += 1
         if redirect is None:
             target = location(destination, values if is_verified else (), text)
             redirect = (("location", target), *PRIVATE_HEADERS)
@@ -211,12 +213,15 @@ class Hits:
         if self._flusher is not None:
             proto = _AfterSync(proto, self._flusher)
         proto.response_bytes(200, IMAGE_HEADERS, PIXEL)
-        self._requests[kind, "pixel"] += 1
+        if kind == "open":
+            self._metrics.pixels += 1
+        else:
+            self._metrics.requests[kind, "pixel"] += 1
 
     def _miss(self, proto: Any, token: _Token, kind: str) -> None:
         """Answer a hit that leads nowhere; tell when it was one of ours, once for each link."""
         proto.response_bytes(404, PAGE_HEADERS, NOT_FOUND)
-        self._requests[kind, "not_found"] += 1
+        self._metrics.requests[kind, "not_found"] += 1
         _, delivery_id, _, url_id, _, is_verified = token
         if is_verified and (delivery_id, url_id) not in self._missing:
             if len(self._missing) >= _MISSING_MAX:

@@ -36,10 +36,20 @@ class Metrics:
     """Plain counts, so that a click pays for one addition.
 
     `requests` is by kind and answer, `unrecorded` by reason: hits that were answered and left out.
+    The two answers that nearly all requests get are counted apart, because a name costs more.
     """
 
     def __init__(self) -> None:
         """Begin at nothing."""
+        self.redirects = self.pixels = 0
         self.requests: Counter[tuple[str, str]] = Counter()
         self.unrecorded: Counter[str] = Counter()
         self.syncs = SyncTimes()
+
+    @property
+    def answers(self) -> dict[tuple[str, str], int]:
+        """Tell how many requests there were, by kind and answer; any thread may ask."""
+        usual = {("click", "redirect"): self.redirects, ("open", "pixel"): self.pixels}
+        # One call, because a click may add a name meanwhile.
+        named = dict(self.requests)
+        return named | {name: count for name, count in usual.items() if count}

@@ -153,7 +153,7 @@ class Snapshots:
             sync_seconds=syncs.seconds,
             sync_seconds_max=syncs.slowest(now=self._clock.monotonic()),
             # One call each, because a click may add a name meanwhile.
-            requests=tuple((*name, n) for name, n in list(metrics.requests.items())),
+            requests=tuple((*name, n) for name, n in metrics.answers.items()),
             unrecorded=dict(list(metrics.unrecorded.items())),
             lookups=self._catalogues.lookups,
         )

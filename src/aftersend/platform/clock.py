@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 __all__ = ["Clock", "ManualClock", "SystemClock"]
@@ -21,15 +22,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clock of this machine."""
+    """The clock of this machine; nothing is called in between, because every hit looks at it."""
 
-    def now(self) -> datetime:
-        """Tell the wall time, aware, in UTC."""
-        return datetime.now(UTC)  # noqa: TID251 - the one place
-
-    def monotonic(self) -> float:
-        """Tell seconds since some moment; never goes back."""
-        return time.monotonic()
+    now = staticmethod(partial(datetime.now, UTC))  # noqa: TID251 - the one place
+    monotonic = staticmethod(time.monotonic)
 
 
 @dataclass(slots=True)

@@ -260,7 +260,7 @@ def test_each_request_is_counted_by_kind_and_answer(tmp_path: Path) -> None:
     finally:
         collector.close()
 
-    assert collector._metrics.requests == {
+    assert collector._metrics.answers == {
         ("click", "redirect"): 2,
         ("open", "pixel"): 1,
         ("click", "expired"): 1,
