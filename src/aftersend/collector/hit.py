@@ -223,7 +223,8 @@ class Hits:
         proto.response_bytes(404, PAGE_HEADERS, NOT_FOUND)
         self._metrics.requests[kind, "not_found"] += 1
         _, delivery_id, _, url_id, _, is_verified = token
-        if is_verified and (delivery_id, url_id) not in self._missing:
+        is_ours = is_verified and kind != "legacy"  # older links can be made up, tokens cannot
+        if is_ours and (delivery_id, url_id) not in self._missing:
             if len(self._missing) >= _MISSING_MAX:
                 self._missing.clear()
             self._missing.add((delivery_id, url_id))
