@@ -6,6 +6,7 @@
 
 from collections.abc import Iterator
 
+from aftersend.reports import funnel
 from aftersend.reports.domain import DOMAINS, OTHERS
 from aftersend.reports.indicator import INDICATORS, Box, Indicator
 
@@ -26,6 +27,17 @@ def lines() -> Iterator[str]:
         yield from ("", f"## {box}", "", "| name | label | formula | unit | share of | source |")
         yield "|---|---|---|---|---|---|"
         yield from (_row(one) for one in INDICATORS if one.box is box)
+    yield from (
+        "",
+        "## Funnel",
+        "",
+        "Figures of the report `funnel`. Each is also a share of the people at the first step; its",
+        "table tells for each step how many came there and how many were lost on the way.",
+        "",
+        "| name | label | formula |",
+        "|---|---|---|",
+    )
+    yield from (f"| `{one.name}` | {one.label} | {one.formula} |" for one in funnel.DECLARED)
     yield from (
         "",
         "## Domains",

@@ -34,6 +34,7 @@ class ReportName(StrEnum):
     """The reports there are."""
 
     TRACKING_INDICATORS = "tracking-indicators"
+    FUNNEL = "funnel"
 
 
 def register(root: typer.Typer) -> None:
@@ -52,15 +53,20 @@ def report(
     is_all_hits: Annotated[
         bool, typer.Option("--all-hits", help="Count machines, suspects and repeats, too.")
     ] = False,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="of a funnel: its steps, in their order"),
+    ] = None,
     output: Annotated[ReportFormat | None, typer.Option("--format")] = None,
     is_json: JsonOption = False,
 ) -> None:
     """Compute a report for some deliveries, or for all that were sent."""
     from aftersend.model.ids import DeliveryId
-    from aftersend.reports import render, tracking_indicators
+    from aftersend.reports import funnel, render, tracking_indicators
     from aftersend.reports.scope import Scope
 
-    del name  # there is one so far
+    if tag and name is not ReportName.FUNNEL:
+        raise typer.BadParameter("--tag is for the report funnel")
     opened = open_from(instance)
     scope = Scope(
         deliveries=[DeliveryId(number) for number in delivery] if delivery else None,
@@ -69,7 +75,10 @@ def report(
         is_all_hits=is_all_hits,
         dedup_open_period_s=opened.settings.tracking.dedup_open_period_s,
     )
-    outcome = tracking_indicators.report(opened.database, opened.lake(), scope)
+    if name is ReportName.FUNNEL:
+        outcome = funnel.report(opened.database, opened.lake(), tag or (), scope)
+    else:
+        outcome = tracking_indicators.report(opened.database, opened.lake(), scope)
     wanted = output or (ReportFormat.JSON if is_json else ReportFormat.TABLE)
     if wanted is ReportFormat.JSON:
         sys.stdout.write(render.to_json(outcome))

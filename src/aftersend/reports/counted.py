@@ -16,9 +16,12 @@ __all__ = ["counted_hits", "within"]
 
 
 def counted_hits(
-    connection: duckdb.Connection, lake: Lake, scope: Scope, deliveries: Collection[DeliveryId]
+    connection: duckdb.Connection,
+    lake: Lake,
+    scope: Scope,
+    deliveries: Collection[DeliveryId] | None,
 ) -> ibis.Table:
-    """Give the hits of some `deliveries` in the period of a scope.
+    """Give the hits of some `deliveries` (none named: all) in the period of a scope.
 
     Shape: as `aftersend.lake.counted_log` gives them.
     """

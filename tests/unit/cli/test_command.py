@@ -106,6 +106,8 @@ def test_an_empty_run_balances(instance: Path) -> None:
         (("delivery", "logs", "1", "--sort", "colour"), "cannot be sorted by colour"),
         (("delivery", "logs", "1", "--type", "smoke"), "is no type"),
         (("report", "tracking-indicators", "--delivery", "99"), "There is no delivery 99."),
+        (("report", "funnel", "--tag", "home"), "A funnel has 2 to 10 different web tags"),
+        (("report", "funnel", "--tag", "a", "--tag", "b"), "There is no web tag a."),
         (("tracking", "server", "add", "--id", "ab", "--internal-url", "http://x"), "one letter"),
     ],
 )
