@@ -5,6 +5,10 @@ loop in another: two wake-ups and a coroutine for each. A click waits for nothin
 right there; only what `App.answer` declines goes on to the event loop. That takes a third off the
 CPU time of a request, and needs no second process: whoever kills this one frees port and spool.
 
+Its threads ask the kernel for the shortest turns there are. Their work for a request takes less, so
+who computes beside on the same core (the Tracking workflow) keeps its share of it, but no longer
+makes a click wait for the end of a turn of milliseconds.
+
 This is the one module that knows Granian's inside (`granian._granian`, written for 2.8; tests tell
 when it changes). What it does otherwise is what `granian.server` does for RSGI.
 """
@@ -21,6 +25,7 @@ from granian import _granian
 from granian.http import HTTP1Settings
 
 from aftersend.errors import Busy, Transient
+from aftersend.platform.scheduling import TURN_US_MIN, ask_for_turns
 
 __all__ = ["BACKLOG", "App", "Patience", "Worker", "listen"]
 
@@ -83,6 +88,7 @@ class Worker:
     def __init__(self, app: App, listener: socket.socket, patience: Patience | None = None) -> None:
         """Prepare; the socket belongs to the worker from now on."""
         self._app, self._listener = app, listener
+        self._answer = app.answer
         self._patience = patience or Patience()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -112,6 +118,7 @@ class Worker:
         return True
 
     def _start(self, signal: Any) -> None:
+        ask_for_turns(TURN_US_MIN)  # threads do as those who start them
         worker_class: Any = _granian.RSGIWorker
         holder_class: Any = _granian.SocketHolder
         scheduler_class: Any = _granian.CallbackScheduler
@@ -136,7 +143,7 @@ class Worker:
 
     def _handle(self, watcher: Any) -> None:
         scope, proto = watcher.scope, watcher.proto
-        if not self._app.answer(scope, proto):
+        if not self._answer(scope, proto):
             with suppress(RuntimeError):  # the loop is closed: so are we
                 self._loop.call_soon_threadsafe(self._begin, scope, proto)
 
