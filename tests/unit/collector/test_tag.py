@@ -1,5 +1,6 @@
 """Web tags: what pages tell of visits, for whom a line is written, and what it says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -133,14 +134,24 @@ def test_a_session_wins_over_the_delivery_that_the_tag_names(tracker: Tracker) -
         "article=" + "1" * 33,
     ],
 )
-def test_what_cannot_be_meant_is_not_there(tracker: Tracker, parameters: str) -> None:
+def test_what_cannot_be_meant_is_not_there(tmp_path: Path, parameters: str) -> None:
     """Half of a name would be somebody else's."""
-    tracker.get(f"/r/1?tagid=home&{parameters}", cookie=SESSION)
-    tracker.get(f"/r/1?tagid=home&{parameters}", cookie=f"uuid230={SOURCE}")
-    lines = tracker.lines
+    with tracking(tmp_path, web_tracking_mode=PERMANENT) as tracker:
+        tracker.get(f"/r/1?tagid=home&{parameters}")
+        tracker.get(f"/r/1?tagid=home&{parameters}", cookie=f"uuid230={SOURCE}")
 
-    assert [line.parameters for line in lines] == ["tagid=home"]
-    assert [line.delivery_id for line in lines] == [7]
+        told = [(line.parameters, line.delivery_id) for line in tracker.lines]
+        assert told == [("tagid=home", 0)]
+
+
+def test_nobody_is_named_by_the_half_of_a_query(tracker: Tracker) -> None:
+    """What stands at the place where a long query is cut is left out."""
+    query = "tagid=home&jobid=e6&x="
+    query = f"{query.ljust(8_192 - len('&rcpid=email%3Dada'), 'x')}&rcpid=email%3Dada"
+    tracker.get(f"/r/1?{query}")
+    tracker.get(f"/r/1?{query}.lovelace")
+
+    assert [line.parameters[:29] for line in tracker.lines] == ["tagid=home&rcpid=email%3Dada&"]
 
 
 @pytest.mark.parametrize("name", ["nlid", "id", "ID"])
@@ -287,6 +298,10 @@ class _Answer:
 
     statuses: list[int] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+
+    def after_sync(self, answer: Callable[[], None]) -> None:
+        self.waiting.append(answer)
 
     def response_bytes(self, status: int, headers: Any, body: bytes) -> None:
         assert body == PIXEL
@@ -319,9 +334,30 @@ def test_visits_that_are_left_out_are_counted(tmp_path: Path) -> None:
     for cookie in ("", "", SESSION, f"{SESSION}; acoptout=1"):
         tags.answer(_Request("tagid=home", {"cookie": cookie}), spool, address="")
 
+    assert spool.waiting == []
     assert metrics.unrecorded == {"incomplete": 2, "opted_out": 1}
     assert metrics.requests == {("tag", "pixel"): 4}
     assert len(spool.lines) == 1
+
+
+def test_an_answer_waits_for_its_line_and_for_nothing_else(tmp_path: Path) -> None:
+    """A visit that is left out has no line to wait for."""
+    config, spool = configured(tmp_path), _Answer()
+    recorder: Any = spool
+    tags = Tags(
+        config,
+        clock=ManualClock(NOW),
+        cookies=Cookies(config, SeededEntropy(1)),
+        recorder=recorder,
+        metrics=Metrics(),
+        flusher=recorder,
+    )
+    tags.answer(_Request("tagid=home", {}), spool, address="")
+    tags.answer(_Request("tagid=home", {"cookie": SESSION}), spool, address="")
+    assert (len(spool.statuses), len(spool.waiting)) == (1, 1)
+    spool.waiting[0]()
+
+    assert spool.statuses == [200, 200]
 
 
 @given(
@@ -331,6 +367,7 @@ def test_visits_that_are_left_out_are_counted(tmp_path: Path) -> None:
 )
 @example("&".join(f"{number}=x" for number in range(9_999)), "tagid=home&", 4096)
 @example("color=" + "%F0%9F%8E%84" * 2_000, "tagid=" + "%F0%9F%8E%84" * 128 + "&", 4096)
+@example("color=" + "\U0001f384" * 4_000, "tagid=home&", 4096)
 @example("%ED%A0%80=%ff%00&\udce4=\ud800", "tagid=home&", 64)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_query_is_a_line_or_none(
