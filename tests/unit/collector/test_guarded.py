@@ -188,6 +188,8 @@ anything = st.builds(
 @example(Question("GET", "/res/%00.png", is_permitted=False))
 @example(Question("GET", "/spare/res/a.png"))
 @example(Question("GET", "/catalogue/7"))
+@example(Question("GET", "/logs?x"))
+@example(Question("POST", "/logs/acknowledge?&;=%"))
 def test_no_question_is_a_fault(target: Tracker, question: Question) -> None:
     """Refusals are sentences, in JSON, with a status that blames who asked.
 

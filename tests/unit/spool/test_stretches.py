@@ -71,6 +71,7 @@ def test_stretches_are_what_pages_give(tmp_path: Path, after: int) -> None:
 @example([(68, b"\n\n")], 1, 2, 1)
 @example([(90, b"\n")], 2, 2, 64)
 @example([(3, b"7FFFFFFF")], 2, 1, 64)
+@example([(73, b"7FFFFFFFFFFFFFFF")], 2, 1, 64)
 def test_damage_changes_nothing_of_that(
     tmp_path_factory: pytest.TempPathFactory,
     changes: list[tuple[int, bytes]],

@@ -74,7 +74,7 @@ def test_from_every_chunk_on_the_rest_follows(
 ) -> None:
     """Whatever is damaged, however bytes come in, wherever they end: no byte is lost or doubled.
 
-    Killed: a number that is believed without counting lines; a last chunk that ends at its line.
+    Killed: a number that is believed without counting lines.
     """
     directory = _spool(tmp_path_factory.mktemp("spool"))
     path = sorted(directory.glob("*.log"))[damaged]
