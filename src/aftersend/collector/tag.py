@@ -54,6 +54,7 @@ _LENGTHS_MAX: Final = {"rcpid": 128, "jobid": 16, "amount": 32, "article": 32}
 _TOLD: Final = ("rcpid", "amount", "article")
 _NAMED: Final = frozenset(("tagid", *_LENGTHS_MAX))
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 _RECIPIENT: Final = re.compile(r"[^=]+=.+", re.DOTALL)
 
 
@@ -204,4 +205,5 @@ def _field(values: Mapping[str, str], *, length_max: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+    # Most texts are plain; asking first takes a tenth of the time.
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="", errors="replace")
