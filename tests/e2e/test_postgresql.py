@@ -15,13 +15,16 @@ from aftersend.database import (
     deliveries,
     enumerations,
     lookup,
+    public_addresses,
     schema,
+    tracking_servers,
     url_memory,
     urls,
     web_visits,
 )
 from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.database.enumerations import URL_CATEGORY
+from aftersend.database.public_addresses import PublicAddress
 from aftersend.database.recipients import Profile, upsert
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.create import create
@@ -30,6 +33,7 @@ from aftersend.delivery.office import PostOffice
 from aftersend.delivery.properties import Properties, change_properties
 from aftersend.model.catalogue import decode, file_name
 from aftersend.model.enumeration import DeliveryState, TrackingMode
+from aftersend.model.ids import ServerId
 from aftersend.platform.clock import ManualClock
 from tests.support import postgres
 from tests.support.post_office import NOW, add_recipients, delivery_of, draft, make_office
@@ -72,6 +76,25 @@ def test_migrations_lead_to_the_declared_tables(database: Database) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
 
     assert [] == differences
+
+
+def test_servers_and_addresses_are_kept(database: Database) -> None:
+    """What a registration and a look at an address tell is kept, and replaced by the next."""
+    two = ServerId("2")
+    found = PublicAddress("https://t.example", NOW, NOW, (two,), "")
+    with database.write() as connection:
+        for build in ("1", "2"):
+            tracking_servers.enrol(
+                connection, [two], internal_url="http://two", build=build, host="h", at=NOW
+            )
+        tracking_servers.note_problem(connection, two, "silent", is_registered=False)
+        public_addresses.note(connection, found)
+        public_addresses.note(connection, replace(found, verified_at=None, problem="gone"))
+        (server,), known = tracking_servers.every(connection), public_addresses.every(connection)
+        tracking_servers.forget(connection, [two])
+
+    assert ("2", None, "silent") == (server.build, server.registered_at, server.problem)
+    assert {found.url: replace(found, problem="gone")} == known
 
 
 def test_a_delivery_with_a_very_long_link_is_sent(office: PostOffice) -> None:

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
 
+from aftersend.content import Addresses
 from aftersend.database import operators
 from aftersend.platform.clock import ManualClock
 from aftersend.web.app import build
@@ -55,6 +57,20 @@ def visitor(services: Services) -> Iterator[TestClient[Any]]:
 @pytest.fixture
 def client(visitor: TestClient[Any], services: Services) -> TestClient[Any]:
     """Give a client that is logged in, without the time that checking a password takes."""
+    return _let_in(visitor, services)
+
+
+@pytest.fixture
+def branded(services: Services) -> Iterator[TestClient[Any]]:
+    """Give a client that is logged in to an instance with a brand."""
+    brand = Addresses("http://brand.invalid", "http://app.example")
+    office = replace(services.office, brands={"pier": brand})
+    other = replace(services, office=office)
+    with TestClient(build(other), base_url="http://app.example") as client:
+        yield _let_in(client, services)
+
+
+def _let_in(visitor: TestClient[Any], services: Services) -> TestClient[Any]:
     sessions = SessionStore(services.sessions, services.clock, services.entropy, hours=12)
     with services.database.read() as connection:
         operator = operators.find(connection, 1)

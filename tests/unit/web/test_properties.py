@@ -147,3 +147,21 @@ def test_after_sending_only_the_end_may_be_moved(
     assert refused.status_code == 422
     assert "can still be changed" in refused.text
     assert stored(services, letter).pixel is PixelPlace.BOTTOM
+
+
+def test_a_brand_is_chosen_where_there_are_some(
+    client: TestClient[Any], branded: TestClient[Any], services: Services, letter: DeliveryId
+) -> None:
+    """With the host that its links lead to; an instance without brands does not ask."""
+    page = branded.get(f"/deliveries/{letter}/properties").text
+    save(branded, letter, brand="pier")
+    chosen = stored(services, letter).brand
+    unknown = save(branded, letter, brand="harbour")
+    save(branded, letter, brand="")
+
+    assert "pier (brand.invalid)" in page
+    assert "Of the instance (t.example)" in page
+    assert "pier" == chosen
+    assert (422, True) == (unknown.status_code, "There is no brand" in unknown.text)
+    assert "" == stored(services, letter).brand
+    assert 'id="brand"' not in client.get(f"/deliveries/{letter}/properties").text

@@ -1,22 +1,16 @@
 """The page of tracking servers."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
 
-from aftersend.content import Addresses
-from aftersend.database import operators, public_addresses, tracking_servers
+from aftersend.database import public_addresses, tracking_servers
 from aftersend.database.public_addresses import PublicAddress
 from aftersend.delivery.registration import register
 from aftersend.model.ids import ServerId
-from aftersend.web.app import build
-from aftersend.web.login import COOKIE
 from aftersend.web.services import Services
-from aftersend.web.sessions import SessionStore
 from tests.support.page_seed import HOSTILE
 from tests.support.pages import KEYS, NOW, csrf
 from tests.support.registry import servers
@@ -163,19 +157,3 @@ def test_nobody_sees_it_without_a_log_in(visitor: TestClient[Any]) -> None:
     answer = visitor.get(PATH, follow_redirects=False)
 
     assert (302, "/login") == (answer.status_code, answer.headers["location"].partition("?")[0])
-
-
-@pytest.fixture
-def branded(services: Services) -> Iterator[TestClient[Any]]:
-    """Give a logged-in client of an instance with a brand."""
-    brand = Addresses("http://brand.invalid", "http://app.example")
-    office = replace(services.office, brands={"pier": brand})
-    other = replace(services, office=office)
-    with TestClient(build(other), base_url="http://app.example") as client:
-        sessions = SessionStore(services.sessions, services.clock, services.entropy, hours=12)
-        with services.database.read() as connection:
-            operator = operators.find(connection, 1)
-        assert operator is not None
-        csrf(client)
-        client.cookies.set(COOKIE, sessions.open(operator))
-        yield client
