@@ -78,7 +78,10 @@ class Logs:
         parameters = parameters_of(scope, "reader", "upto")
         server, number = self._place({"after": parameters.get("upto", "")})
         directory = self._config.spool_of(server)
-        await asyncio.to_thread(acknowledge, directory, parameters.get("reader", ""), number)
+        try:
+            await asyncio.to_thread(acknowledge, directory, parameters.get("reader", ""), number)
+        except FileNotFoundError as error:
+            raise Refusal(409, f"Tracking server {server} has written nothing yet.") from error
         removed = await asyncio.to_thread(remove_acknowledged, directory)
         document = {"acknowledged": number, "segments_removed": removed}
         return JSON_HEADERS, json.dumps(document).encode()

@@ -189,6 +189,7 @@ anything = st.builds(
 @example(Question("GET", "/spare/res/a.png"))
 @example(Question("GET", "/catalogue/7"))
 @example(Question("GET", "/logs?x"))
+@example(Question("POST", "/logs/acknowledge", [("reader", "a"), ("upto", "20x0000000000000000")]))
 @example(Question("POST", "/logs/acknowledge?&;=%"))
 def test_no_question_is_a_fault(target: Tracker, question: Question) -> None:
     """Refusals are sentences, in JSON, with a status that blames who asked.

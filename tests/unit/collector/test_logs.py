@@ -190,3 +190,14 @@ def test_a_worker_notes_what_others_lines_were_read(pair: Tracker) -> None:
     assert answer.json() == {"acknowledged": 2, "segments_removed": 0}
     assert acknowledged(pair.config.spool_of(ServerId("B"))) == {"tracking": 2}
     assert acknowledged(pair.config.spool_of(ServerId("1"))) == {}
+
+
+def test_a_worker_that_never_ran_has_nothing_to_note(tmp_path: Path) -> None:
+    """That is no fault of the disk, and there is nothing to read either."""
+    with tracking(tmp_path, server_ids=(ServerId("1"), ServerId("B"))) as tracker:
+        noted = tracker.admin("POST", "/logs/acknowledge?reader=archive&upto=B0x0000000000000000")
+        read = tracker.admin("GET", "/logs?server=B&count=0")
+
+    assert noted.status_code == 409
+    assert noted.json() == {"error": "Tracking server B has written nothing yet."}
+    assert (read.status_code, read.content) == (200, b"")
