@@ -32,7 +32,9 @@ def _extend_tracked_url() -> None:
         batch.add_column(_text("folder", 100))
         batch.add_column(sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True))
         batch.create_unique_constraint(op.f("uq_tracked_url_tag_id"), ["tag_id"])
-    op.create_index(op.f("ix_tracking_stats_url_id_start"), "tracking_stats", ["url_id", "start"])
+    op.create_index(
+        op.f("ix_tracking_stats_url_id_tracking_stats_start"), "tracking_stats", ["url_id", "start"]
+    )
 
 
 def _extend_tracking_server() -> None:
