@@ -7,7 +7,7 @@ Source: spec §5 (step 1); architecture "Data plane".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from aftersend.tracking.visit import Visits, are_visits
 pc: Any = pyarrow.compute  # its published types admit less than it takes
 
 __all__ = ["Reason", "Resolved", "resolve"]
+
+_COPIED: Final = ("log_id", "at", "part", "source_id", "user_agent", "address", "parameters")
+"""What a row of the lake takes from its line as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,10 @@ def resolve(
         found = _find(lines, visits)
         _take_reasons(codes, found)
     is_rejected = codes > 0
+    rejected_at = lines["byte_at"].to_numpy()[is_rejected]
     if is_rejected.any():
         kept = pa.array(~is_rejected)
-        rejected_at = lines["byte_at"].to_numpy()[is_rejected]
-        lines, found = lines.filter(kept), found.filter(kept)
-    else:
-        rejected_at = np.empty(0, np.int64)
+        lines, found = lines.select(_COPIED).filter(kept), found.filter(kept)
     hits, agents = _hits(lines, found)
     reasons = pa.array(CODES).take(pa.array(codes[is_rejected]))
     return Resolved(hits, agents, rejected_at, reasons)
