@@ -133,17 +133,49 @@ def test_the_least_used_catalogue_leaves_memory(
     assert looked == ["1.json", "2.json", "3.json", "2.json"]
 
 
-def test_an_unknown_delivery_takes_no_memory(tmp_path: Path, clock: ManualClock) -> None:
-    """Who sprays numbers fills nothing; a catalogue that comes later is seen at once."""
+def test_an_unknown_delivery_is_asked_about_once_a_second(
+    tmp_path: Path, clock: ManualClock, looked: Looked
+) -> None:
+    """Who makes a number up asks the kernel nothing; a catalogue that comes later is seen."""
     catalogues = _known(tmp_path, clock)
-    for delivery_id in range(1000, 2000):
-        assert catalogues.get(delivery_id) is None
+    for _ in range(5):
+        assert catalogues.get(DELIVERY) is None
+        clock.advance(0.25)
 
-    assert len(catalogues._entries) == 0
+    assert looked == ["7.json", "7.json"]
 
     publish(configured(tmp_path), made_catalogue())
 
+    assert catalogues.get(DELIVERY) is None
+
+    clock.advance(1)
+
     assert catalogues.get(DELIVERY) is not None
+
+
+def test_an_unknown_delivery_that_is_published_is_seen_at_once(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """Who publishes through the server need not wait for the second."""
+    catalogues = _known(tmp_path, clock)
+    catalogues.get(DELIVERY)
+    publish(configured(tmp_path), made_catalogue())
+    catalogues.recheck(DELIVERY)
+
+    assert catalogues.get(DELIVERY) is not None
+
+
+def test_unknown_deliveries_take_bounded_memory(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sprays numbers fills nothing."""
+    monkeypatch.setattr("aftersend.collector.catalogues._ABSENT_MAX", 100)
+    catalogues = _known(tmp_path, clock)
+    for delivery_id in range(1000, 2000):
+        assert catalogues.get(delivery_id) is None
+        assert len(catalogues._absent) <= 100
+
+    assert len(catalogues._entries) == 0
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff" * 99])

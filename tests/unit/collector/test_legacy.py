@@ -139,13 +139,16 @@ def test_who_trusts_older_links_gets_values_and_counts(tmp_path: Path) -> None:
 
     A token is signed only for who has shown one: who guesses ids gets none.
     """
-    with tracking(tmp_path, has_legacy_links=True, accepts_unsigned=True) as tracker:
+    with tracking(
+        tmp_path, has_legacy_links=True, accepts_unsigned=True, p3p_policy="CAO"
+    ) as tracker:
         answer = tracker.get(f"/r/?id=h12c,7,3&p1={quote('Zoë & co')}")
         permanent, last = _set(answer)
 
         assert answer.headers["location"] == f"{NAMED_PLACE}Zo%C3%AB%20%26%20co"
         assert permanent.startswith("uuid230=")
         assert last.startswith("nllastdelid=7;")
+        assert answer.headers["p3p"] == 'CP="CAO"'
         assert [(line.message_id, line.flags) for line in tracker.lines] == [(300, "0")]
 
 

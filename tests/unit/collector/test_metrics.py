@@ -1,6 +1,6 @@
 """What a tracking server counts while it works."""
 
-from aftersend.collector.metrics import SyncTimes
+from aftersend.collector.metrics import Metrics, SyncTimes
 
 
 def test_the_slowest_sync_is_that_of_the_last_minute() -> None:
@@ -21,3 +21,19 @@ def test_many_syncs_a_second_need_no_more_room() -> None:
 
     assert len(times._slowest) == 60
     assert times.slowest(now=100) == 9.999
+
+
+def test_answers_are_told_by_kind_once_there_are_any() -> None:
+    """Those that nearly all requests get stand beside the others."""
+    metrics = Metrics()
+
+    assert metrics.answers == {}
+
+    metrics.redirects += 2
+    metrics.requests["open", "not_found"] += 1
+
+    assert metrics.answers == {("click", "redirect"): 2, ("open", "not_found"): 1}
+
+    metrics.pixels += 1
+
+    assert metrics.answers["open", "pixel"] == 1
