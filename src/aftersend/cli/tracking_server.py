@@ -112,8 +112,8 @@ def verify(
     from aftersend.delivery.verify import verify as verify_addresses
 
     known = registry(open_from(instance))
+    servers = validate(known)  # first: who is met at an address has to be registered
     found = verify_addresses(known, ca_file=ca_file)
-    servers = validate(known)
     if is_json:
         print_json([_found(one) for one in found])
     else:

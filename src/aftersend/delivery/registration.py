@@ -24,6 +24,7 @@ from aftersend.delivery.office import PostOffice
 from aftersend.delivery.publish import Missed, introduce
 from aftersend.errors import AftersendError, InvalidInput, NotFound, Transient
 from aftersend.model.ids import ServerId
+from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import Entropy
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
 _APPLICATION: Final = "NmsTracking_Application"
 _TIMEOUT_S: Final = 5.0
 _ANSWER_BYTES_MAX: Final = 64 * 1024
+_ANSWER_SECONDS_MAX: Final = 10.0
 _SENTENCE_LENGTH_MAX: Final = 500
 _AT_ONCE: Final = 8
 _OUT_OF_ORDER: Final = (500, 502, 503, 504)
@@ -176,12 +178,12 @@ def reason_of(error: Exception) -> str:
     return _NUMBER.sub("", str(error)).rstrip(".") or type(error).__name__
 
 
-def read_bounded(response: httpx.Response) -> bytes:
-    """Read an answer that is short, however much is sent."""
-    data = bytearray()
+def read_bounded(response: httpx.Response, clock: Clock) -> bytes:
+    """Read an answer that is short, however much is sent, and however slowly."""
+    data, end = bytearray(), clock.monotonic() + _ANSWER_SECONDS_MAX
     for piece in response.iter_bytes():
         data += piece
-        if len(data) > _ANSWER_BYTES_MAX:
+        if len(data) > _ANSWER_BYTES_MAX or clock.monotonic() > end:
             break
     return bytes(data[:_ANSWER_BYTES_MAX])
 
@@ -212,7 +214,7 @@ def _contact(registry: Registry, url: str, *, is_forced: bool) -> Told:
             httpx.Client(headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client,
             client.stream("PUT", f"{url}/registration", json=document) as response,
         ):
-            raw = read_bounded(response)
+            raw = read_bounded(response, registry.office.clock)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Transient(f"{url} does not answer: {reason_of(error)}.") from error
     if response.is_success:

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 import httpx
 
 from aftersend.delivery.registration import Registry, read_bounded
 from aftersend.model.ids import ServerId
+from aftersend.platform.clock import Clock
 
 __all__ = ["Faring", "ServerRow", "ServerStatus", "farings", "server_rows"]
 
@@ -95,22 +97,22 @@ def farings(registry: Registry) -> dict[ServerId, Faring]:
     asked = sorted(set(urls.values()))
     if not asked:
         return {}
+    clock = registry.office.clock
     with (
         httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client,
         ThreadPoolExecutor(max_workers=_AT_ONCE) as threads,
     ):
-        answers = dict(
-            zip(asked, threads.map(lambda url: _health(client, url), asked), strict=True)
-        )
+        ask = partial(_health, client, clock=clock)
+        answers = dict(zip(asked, threads.map(ask, asked), strict=True))
     return {
         server_id: answers[url].get(server_id, Faring("silent")) for server_id, url in urls.items()
     }
 
 
-def _health(client: httpx.Client, url: str) -> dict[ServerId, Faring]:
+def _health(client: httpx.Client, url: str, clock: Clock) -> dict[ServerId, Faring]:
     try:
         with client.stream("GET", f"{url}/health") as response:
-            raw = read_bounded(response)
+            raw = read_bounded(response, clock)
         if not (response.is_success or response.status_code == _UNHEALTHY):
             return {}
         document = json.loads(raw)

@@ -28,6 +28,7 @@ from aftersend.database.public_addresses import PublicAddress
 from aftersend.delivery.registration import Registry, read_bounded, reason_of
 from aftersend.errors import InvalidInput
 from aftersend.model.ids import ServerId
+from aftersend.platform.clock import Clock
 
 __all__ = ["LEFT_MIN", "Found", "Tls", "verify"]
 
@@ -118,7 +119,7 @@ def _look(registry: Registry, url: str, context: ssl.SSLContext) -> Found:
             soonest = min(certificates, key=lambda each: each.valid_until)
             found = replace(found, tls=soonest)
         with _client(context) as client:
-            _test(client, url)
+            _test(client, url, registry.office.clock)
         servers = _ping(registry, url, context)
         registered = tuple(each.id for each in registry.servers() if each.is_registered)
         missing = tuple(one for one in registered if one not in servers)
@@ -213,18 +214,18 @@ def _client(context: ssl.SSLContext) -> httpx.Client:
     return httpx.Client(verify=context, timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False)
 
 
-def _get(client: httpx.Client, url: str) -> tuple[httpx.Response, bytes]:
+def _get(client: httpx.Client, url: str, clock: Clock) -> tuple[httpx.Response, bytes]:
     try:
         with client.stream("GET", url) as response:
-            return response, read_bounded(response)
+            return response, read_bounded(response, clock)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _Wrong(
             f"{url} does not answer ({reason_of(error)}): look whether the tracking servers run."
         ) from error
 
 
-def _test(client: httpx.Client, url: str) -> None:
-    response, body = _get(client, f"{url}/r/test")
+def _test(client: httpx.Client, url: str, clock: Clock) -> None:
+    response, body = _get(client, f"{url}/r/test", clock)
     if response.is_redirect:
         raise _Wrong(
             f"{url}/r/test sends people on to {response.headers.get('Location', '')[:200]}: let it"
@@ -259,7 +260,7 @@ def _ping(registry: Registry, url: str, context: ssl.SSLContext) -> tuple[Server
 
 def _pinged(registry: Registry, client: httpx.Client, url: str) -> ServerId:
     nonce = registry.entropy.bytes(16).hex()
-    response, body = _get(client, f"{url}{PATH}{nonce}")
+    response, body = _get(client, f"{url}{PATH}{nonce}", registry.office.clock)
     if not response.is_success:
         raise _Wrong(
             f"{url} answers /r/test but no signed ping (status {response.status_code}): bring all"

@@ -27,7 +27,10 @@ def instance(tmp_path: Path) -> Path:
 def _server(instance: Path, server_id: str, /, **changes: Any) -> Iterator[Tracker]:
     """Run a tracking server of the instance somewhere else."""
     settings = load(instance)
-    values = {"password": settings.collector.password, "keys": KeyRing(settings.secrets)}
+    values: dict[str, Any] = {
+        "password": settings.collector.password,
+        "keys": KeyRing(settings.secrets),
+    }
     folder = instance.parent / f"far-{server_id}"
     with tracking(folder, server_id=ServerId(server_id), **(values | changes)) as tracker:
         yield tracker

@@ -1,16 +1,25 @@
 """Registering tracking servers."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from aftersend.database.tracking_servers import TrackingServer
 from aftersend.delivery.office import PostOffice
-from aftersend.delivery.registration import Registry, register, remove, validate
+from aftersend.delivery.registration import (
+    Registry,
+    read_bounded,
+    register,
+    remove,
+    validate,
+)
 from aftersend.delivery.server_list import Faring, ServerStatus, farings, server_rows
 from aftersend.errors import InvalidInput, NotFound
 from aftersend.model.ids import ServerId
@@ -317,3 +326,17 @@ def test_servers_tell_how_they_fare(registry: Registry, tmp_path: Path) -> None:
 
     assert {"2": Faring("ok", 0), "3": Faring("silent")} == faring
     assert Faring("silent") == farings(replace(registry))[ServerId("1")]
+
+
+def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(clock: ManualClock) -> None:
+    """An answer has ten seconds and 64 KB; what comes later is not read."""
+
+    def drops() -> Iterator[bytes]:
+        while True:
+            clock.advance(1)
+            yield b"x"
+
+    slow = read_bounded(httpx.Response(200, content=drops()), clock)
+    large = read_bounded(httpx.Response(200, content=repeat(b"x" * 1000)), clock)
+
+    assert (b"x" * 11, b"x" * 65_536) == (slow, large)
