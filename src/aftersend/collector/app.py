@@ -47,6 +47,7 @@ from aftersend.spool import Writer
 __all__ = ["Collector"]
 
 _HIT: Final = "/r/"
+_ESCAPED_HIT_LENGTH: Final = len("%2Fr%2F")
 _TEST: Final = "/r/test"
 _READING: Final = ("GET", "HEAD")
 _FAULTS_MAX: Final = 10
@@ -230,7 +231,7 @@ class Collector:
         if method not in _READING:
             proto.response_bytes(405, NOT_ALLOWED_HEADERS, NOT_ALLOWED)
             self._metrics.requests["other", "not_allowed"] += 1
-        elif "%" in path and unquote(path).startswith(_HIT):
+        elif "%" in path and unquote(path[:_ESCAPED_HIT_LENGTH]).startswith(_HIT):
             return self._answer_without_token(scope, proto, path, method)  # escaped twice
         elif path == "/r" and self._visit(scope, proto):
             pass

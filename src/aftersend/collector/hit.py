@@ -47,6 +47,7 @@ _MENDABLE: Final = re.compile(
 )
 _EMPTY: Final = (("content-length", "0"),)
 _MISSING_MAX: Final = 100
+_ESCAPES_MAX: Final = 100
 
 _Token = tuple[Part, int, int, int, tuple[str, ...], bool]
 
@@ -234,7 +235,12 @@ class Hits:
 
 
 def respelled(path: str) -> Iterator[str]:
-    """Give the addresses of ours that gateways and mail programs may have made this one of."""
+    """Give the addresses of ours that gateways and mail programs may have made this one of.
+
+    Limits: they escape few characters; who escapes many has nothing to do with us.
+    """
+    if path.count("%") > _ESCAPES_MAX:
+        return
     plain = unquote(path) if "%" in path else path
     if plain != path:
         yield plain

@@ -156,6 +156,8 @@ def test_an_old_key_verifies_for_ever(tracker: Tracker) -> None:
         "/",
         "/favicon.ico",
         "/R/" + spelled(SHOP),
+        f"/r/{spelled(SHOP)}=" + "%2541" * 101,
+        "/%2541" + spelled(SHOP),
     ],
 )
 def test_what_is_not_ours_is_not_found(tracker: Tracker, path: str) -> None:
@@ -184,6 +186,8 @@ def test_what_is_not_ours_is_not_found(tracker: Tracker, path: str) -> None:
         f"/r/{spelled(SHOP)}/",
         f"/r%2F{spelled(SHOP)}",
         f"/r%252F{spelled(SHOP)}",
+        f"/%2572/{spelled(SHOP)}",
+        f"/r/{spelled(SHOP)}=" + "%2541" * 100,
     ],
 )
 def test_what_mail_programs_do_to_an_address_changes_nothing(tracker: Tracker, path: str) -> None:
