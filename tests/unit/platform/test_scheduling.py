@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from aftersend.platform.scheduling import TURN_US_MIN, ask_for_turns
+from aftersend.platform.scheduling import TURN_US_MIN, ask_for_turns, let_others_first
 
 T = TypeVar("T")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")
@@ -41,8 +41,8 @@ def test_the_kernel_takes_short_turns() -> None:
     is_taken, turn_us = _in_a_thread(ask)
     release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
-    assert is_taken
-    assert turn_us is None or release < (6, 12) or turn_us == TURN_US_MIN
+    assert is_taken == (release >= (6, 12) and os.uname().machine in {"x86_64", "aarch64"})
+    assert turn_us is None or not is_taken or turn_us == TURN_US_MIN
 
 
 @linux_only
@@ -72,6 +72,27 @@ def test_share_and_policy_stay() -> None:
 
     assert before == after
     assert before[0] == 3
+
+
+@linux_only
+def test_who_is_nice_stays_within_what_there_is() -> None:
+    """Niceness is added to what the thread has, and ends where the kernel's scale ends."""
+
+    def ask() -> list[int]:
+        me, found = threading.get_native_id(), []
+        for _ in range(3):
+            let_others_first(me, 7)
+            found.append(os.getpriority(os.PRIO_PROCESS, me))
+        return found
+
+    assert _in_a_thread(ask) == [7, 14, 19]
+
+
+def test_old_kernels_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 6.12 the call succeeds and changes nothing, so the answer is no."""
+    monkeypatch.setattr("platform.release", lambda: "6.1.0-37-amd64")
+
+    assert not ask_for_turns(TURN_US_MIN)
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
