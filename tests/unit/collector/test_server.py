@@ -18,6 +18,7 @@ from aftersend.collector.config import CollectorConfig
 from aftersend.collector.server import serve
 from aftersend.collector.worker import listen
 from aftersend.errors import Busy, Transient
+from tests.support.running import comes_true
 from tests.support.spooling import opened, stored_lines
 from tests.support.tracking_server import SHOP, configured, made_catalogue, publish, spelled
 
@@ -121,6 +122,7 @@ def test_what_is_under_way_is_answered_before_the_end(
     process = start(config)
     with socket.create_connection(("127.0.0.1", config.port)) as connection:
         connection.sendall(f"GET /r/{spelled(SHOP)} HTTP/1.1\r\nHost: t".encode())
+        assert comes_true(lambda: _is_read(connection, config.port), 30)
         process.send_signal(signal.SIGTERM)
         connection.sendall(b".example\r\n\r\n")
         answer = connection.recv(4096)
@@ -129,6 +131,17 @@ def test_what_is_under_way_is_answered_before_the_end(
 
     assert answer.startswith(b"HTTP/1.1 302 Found\r\n")
     assert len(stored_lines(config.spool_directory)) == 1
+
+
+def _is_read(connection: socket.socket, port: int) -> bool:
+    """Tell whether the server has accepted a connection and taken all that was sent."""
+    ends = f":{port:04X}", f":{connection.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        words = line.split()
+        local, remote, queues = words[1], words[2], words[4]
+        if local.endswith(ends[0]) and remote.endswith(ends[1]):
+            return words[9] != "0" and queues.endswith(":00000000")
+    return False
 
 
 def test_a_client_that_never_ends_does_not_hold_the_server(
