@@ -101,13 +101,17 @@ def _changes(
     known = connection.create_table(
         "known", known.select("log_id", "at", "source_id", *_IDENTITY), temp=True
     )
-    changed = connection.create_table("changed", _new_rows(visits, known, mode), temp=True)
+    # Kept, because it is read twice: joined with itself in one query it takes minutes.
+    ranked = connection.create_table("ranked", _ranked(visits, known), temp=True)
+    changed = _new_rows(visits, known, ranked, mode)
+    changed = connection.create_table("changed", changed, temp=True)
     return Changes(changed, int(changed.count().to_pyarrow().as_py()))
 
 
-def _new_rows(visits: ibis.Table, known: ibis.Table, mode: WebTrackingMode) -> ibis.Table:
+def _new_rows(
+    visits: ibis.Table, known: ibis.Table, ranked: ibis.Table, mode: WebTrackingMode
+) -> ibis.Table:
     """Give the rows of visits that change, with what is to stand in them."""
-    ranked = _ranked(visits, known)
     # The how-many-th of its source an identified hit is, and the latest that a visit comes after.
     of_known = ranked.filter(ranked.is_known == 1).select("log_id", "source_id", "place")
     of_known = of_known.join(known.drop("source_id", "at"), "log_id")
@@ -143,7 +147,7 @@ def _ranked(visits: ibis.Table, known: ibis.Table) -> ibis.Table:
         order_by=[events.at, events.is_known.desc(), events.log_id],
         rows=(None, 0),
     )
-    return events.mutate(place=events.is_known.sum().over(by_time))
+    return events.mutate(place=events.is_known.sum().over(by_time).cast("int64"))
 
 
 def _is_identified(log: ibis.Table) -> ir.BooleanValue:

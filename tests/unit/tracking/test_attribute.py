@@ -212,7 +212,7 @@ def test_only_files_that_change_are_written_anew(tmp_path: Path) -> None:
     world = make_visited_world(tmp_path, "anonymous-last")
     load_lines(world, *(click(number, AT, "") for number in (9, 5, 7)))
     load_lines(
-        world, click(6, AT, ""), Visit(AT, ORDER, "browser"), Visit(AT, HOME, "x"), click(4, AT, "")
+        world, click(6, AT, ""), Visit(AT, HOME, "x"), Visit(AT, ORDER, "browser"), click(4, AT, "")
     )
     paths, hits = set(world.lake.files().paths), world.hits()
     load_lines(world, click(8, AT + DAY), server="2")

@@ -204,7 +204,7 @@ def test_the_message_of_a_cookie_must_be_of_its_delivery(tmp_path: Path) -> None
         ("email=person7@example1.com", 7, 107),  # of the delivery of the cookie
         ("email=person5@example1.com", 0, 105),  # known, without a message of that delivery
         ("account=A 3", 1, 101),  # nobody has it
-        ("account=A 1", 1, 101),  # two recipients have it
+        ("account=A 2", 1, 101),  # two recipients have it
         ("account=", 1, 101),
         ("email=nobody@example.com", 1, 101),
         ("first_name=", 1, 101),
