@@ -5,16 +5,17 @@ one that starts later. Registered tracking servers get it over HTTP. One that co
 remembered in ``sending/unpublished`` as a file ``<server>.<delivery>`` until it has, see `retry`.
 
 Which links are blocked is always what the database says when a catalogue is brought out. A lock per
-delivery in ``sending/publishing`` keeps one who read that earlier from coming later.
+delivery, ``sending/<delivery>.publishing``, keeps one who read that earlier from coming later.
 """
 
 import fcntl
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, Self
 
 import httpx
@@ -33,7 +34,6 @@ __all__ = ["Missed", "Publication", "amend", "expires_at", "introduce", "publish
 
 _TIMEOUT_S: Final = 10.0
 _UNPUBLISHED: Final = "unpublished"
-_PUBLISHING: Final = "publishing"
 _SILENT: Final = "it does not answer"
 
 
@@ -182,13 +182,24 @@ def _alone(office: PostOffice, delivery_id: DeliveryId) -> Iterator[None]:
 
     The kernel lets go when we end.
     """
-    directory = office.sending / _PUBLISHING
-    make_directory(directory)
-    descriptor = os.open(directory / f"{delivery_id}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    make_directory(office.sending)
+    path = office.sending / f"{delivery_id}.publishing"
+    descriptor = _locked(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Who held it before has taken the file away: then this lock is one on nothing.
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
         os.close(descriptor)
 
 
