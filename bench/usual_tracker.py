@@ -1,8 +1,9 @@
 """A usual tracker: FastAPI on uvicorn, and one row a hit into PostgreSQL.
 
 Written as well as such programs are: uvloop and httptools, a pool of connections with prepared
-statements, destinations in memory, a signed link, the indexes that its reports need, no access log,
-and a commit that does not wait for the disk, so that it promises as much as we do.
+statements, destinations in memory, a signed link, the indexes that its reports need, no access log.
+PostgreSQL is as it comes, so a commit waits for the disk; where it need not wait (`is_lax`), the
+tracker promises as much as we do by default.
 
 `application` is what uvicorn serves; it finds its database in ``BENCH_DATABASE``.
 """
@@ -12,7 +13,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -103,12 +104,12 @@ def application() -> FastAPI:
 
 
 @contextmanager
-def usual_tracker(*, workers: int = 1) -> Iterator[Contestant]:
+def usual_tracker(*, workers: int = 1, is_lax: bool = False) -> Iterator[Contestant]:
     """Run it and a database of its own, both on the cores that a server of ours gets."""
     with postgres.running() as database:
         folder = Path(parse_qs(urlsplit(database).query)["host"][0])
         postmaster = int((folder / "data" / "postmaster.pid").read_text().split()[0])
-        _arrange(folder, postmaster, workers)
+        _arrange(folder, postmaster, cores(workers), is_lax=is_lax)
         url = f"http://127.0.0.1:{(port := free_port())}"
         command = [sys.executable, "-m", "uvicorn", "bench.usual_tracker:application", "--factory"]
         command += ["--port", str(port), "--workers", str(workers), "--loop", "uvloop"]
@@ -119,15 +120,16 @@ def usual_tracker(*, workers: int = 1) -> Iterator[Contestant]:
             yield Contestant("FastAPI, PostgreSQL", url, (pid, postmaster))
 
 
-def _arrange(folder: Path, postmaster: int, workers: int) -> None:
-    """Make the table; let the disk be synced as it is by default, but let no commit wait for it."""
-    listed = ",".join(map(str, cores(workers)))
+def _arrange(folder: Path, postmaster: int, on: Sequence[int], *, is_lax: bool) -> None:
+    """Pin the database to its cores, let it sync the disk as it does by default, make the table."""
+    listed = ",".join(map(str, on))
     command = ["taskset", "--all-tasks", "--cpu-list", "--pid", listed]
     for pid in (postmaster, *_children(postmaster)):
         subprocess.run([*command, str(pid)], stdout=subprocess.DEVNULL, check=True)
     with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = on")
-        connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+        if is_lax:
+            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(_SCHEMA)
 
