@@ -14,23 +14,30 @@ __all__ = ["Disk", "disk"]
 
 @dataclass(slots=True)
 class Disk:
-    """What of a folder is safe: bytes of each file by inode, and names."""
+    """What of a folder is safe: bytes of each file by inode, and names.
+
+    Bytes and names fail apart; `failed` holds the files with something in them that a sync failed
+    to bring down.
+    """
 
     directory: Path
     bytes_safe: dict[int, int] = field(default_factory=dict)
     names_safe: dict[str, int] = field(default_factory=dict)
+    failed: set[int] = field(default_factory=set)
     is_failing: bool = False
+    is_failing_names: bool = False
 
     def sync(self, descriptor: int) -> None:
         """Make the bytes of a file safe."""
-        if self.is_failing:
-            raise OSError(5, "Input/output error")
         status = os.fstat(descriptor)
+        if self.is_failing:
+            self.failed |= {status.st_ino} if status.st_size else set()
+            raise OSError(5, "Input/output error")
         self.bytes_safe[status.st_ino] = status.st_size
 
     def sync_directory(self, _path: Path) -> None:
         """Make the names of the folder safe."""
-        if self.is_failing:
+        if self.is_failing_names:
             raise OSError(5, "Input/output error")
         self.names_safe = {entry.name: entry.stat().st_ino for entry in self.directory.iterdir()}
 

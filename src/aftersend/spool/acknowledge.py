@@ -39,6 +39,8 @@ def acknowledge(directory: Path, reader: str, number: int) -> None:
     path = directory / f"{_PREFIX}{reader}"
     if number > _read(path):
         files.write_atomic(path, b"%d\n" % number)
+    else:  # perhaps asked again, because the name could not be synced the first time
+        files.sync_directory(directory)
 
 
 def acknowledged(directory: Path) -> dict[str, int]:
@@ -104,9 +106,10 @@ def _read(path: Path) -> int:
 
 
 def _remove(segment: Segment) -> None:
-    segment.path.unlink(missing_ok=True)
+    # In this order, because nobody would find what belongs to a segment that is gone.
     for torn in segment.path.parent.glob(f"{segment.path.stem}-*.torn"):
         torn.unlink(missing_ok=True)
+    segment.path.unlink(missing_ok=True)
 
 
 def _last_at(segment: Segment) -> datetime | None:

@@ -93,6 +93,7 @@ class Writer:
         self._retry_at = 0.0
         self._lost = self._failed_syncs = 0
         self._is_torn = self._is_failing = self._is_name_new = self._is_closed = False
+        self._is_doubtful = False  # a sync of this segment has failed, and none could be begun
         self._retired: list[int] = []
         self._synced = (0, 0)
         self._begun_at = clock.monotonic()
@@ -171,14 +172,15 @@ class Writer:
             with self._mutex:
                 self._write_queue()
                 age = self._clock.monotonic() - self._begun_at
-                if self._size and age >= self._limits.segment_seconds_max:
+                is_old = age >= self._limits.segment_seconds_max
+                if self._size and (is_old or self._is_doubtful):
                     self._begin()
                 current, descriptor = (self._first, self._size), self._descriptor
                 retired, self._retired = self._retired, []
                 is_name_new, self._is_name_new = self._is_name_new, False
             for old in retired:
                 self._try(files.sync, old)
-                os.close(old)
+                self._try(os.close, old)
             if is_name_new and not self._try(files.sync_directory, self._directory):
                 self._is_name_new = True
             if current != self._synced:
@@ -186,7 +188,7 @@ class Writer:
                     self._synced = current
                 else:
                     with self._mutex:
-                        self._begin()
+                        self._is_doubtful = self._first == current[0] and not self._begin()
 
     def clean(self) -> None:
         """Remove the segments that every reader has, and those that are too old."""
@@ -273,7 +275,7 @@ class Writer:
             return False
         self._retired.append(self._descriptor)
         self._descriptor, self._first, self._size = descriptor, number, 0
-        self._is_torn = False
+        self._is_torn = self._is_doubtful = False
         self._begun_at = self._clock.monotonic()
         return True
 

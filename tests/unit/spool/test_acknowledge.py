@@ -13,6 +13,7 @@ from aftersend.spool import (
     remove_acknowledged,
     remove_expired,
 )
+from tests.support.power import disk
 from tests.support.spooling import AT, hit, opened
 
 
@@ -108,3 +109,25 @@ def test_a_segment_without_a_readable_time_goes_by_its_file(
     assert remove_expired(six, now=AT + timedelta(days=40 * 365), keep_days=1) == 2
     assert capsys.readouterr().out.count("removed before every reader") == 2
     assert extent(six).first == 5
+
+
+def test_a_second_try_makes_an_acknowledgement_lasting(tmp_path: Path) -> None:
+    """Whose name could not be synced is asked again, and only then told that all is well.
+
+    Killed: a second try that finds the number there and does nothing.
+    """
+    writer = opened(tmp_path)
+    writer.append(AT, hit())
+    with disk(tmp_path) as simulated:
+        simulated.is_failing_names = True
+        with pytest.raises(OSError, match="Input/output error"):
+            acknowledge(tmp_path, "lake", 1)
+        assert "ack-lake" not in simulated.names_safe
+        with pytest.raises(OSError, match="Input/output error"):
+            acknowledge(tmp_path, "lake", 1)
+        simulated.is_failing_names = False
+        acknowledge(tmp_path, "lake", 1)
+
+        assert "ack-lake" in simulated.names_safe
+
+    writer.close()

@@ -3,7 +3,9 @@
 Killed mutants, each by this machine alone: a reader that does not sync the segment, or its name,
 before it reads; a reader that looks at the size after the sync; a recovery that leaves half a line
 in place, or names unsynced; a sync that forgets rotated segments, or their names; a removal that
-asks the fastest reader; a half line that is not cut off after a short write.
+asks the fastest reader; a half line that is not cut off after a short write; names that are not
+synced again after that alone has failed; a segment that stays in use after a failed sync, also
+where the next one could not be begun at once; a line that waits and is not told.
 """
 
 import os
@@ -47,13 +49,17 @@ class Spool(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
+        self.real_open = os.open
         self.directory = Path(tempfile.mkdtemp(prefix="spool-", dir=MEMORY))
         self.stack.callback(shutil.rmtree, self.directory)
         self.disk = self.stack.enter_context(disk(self.directory))
         self.stack.enter_context(patch("aftersend.spool.writer.os.write", self._write))
+        self.stack.enter_context(patch("aftersend.spool.writer.os.open", self._open_file))
         self.clock = ManualClock(AT)
         self.is_open = False
         self.room: int | None = None
+        self.has_room_for_names = True
+        self.left: dict[Path, int] = {}
         self.lines: dict[int, bytes] = {}
         self.waiting: dict[int, bytes] = {}
         self.highest = 0
@@ -104,15 +110,37 @@ class Spool(RuleBasedStateMachine):
         assert self.waiting == {}
 
         self.safe |= self.lines.keys() - self.doubtful
+        self._leave()
 
-    @rule()
-    def fail_to_sync(self) -> None:
-        """Sync while the disk fails: what it held may be gone, numbers go on."""
-        self.disk.is_failing = True
+    @rule(has_room_for_names=st.booleans())
+    def fail_to_sync(self, *, has_room_for_names: bool) -> None:
+        """Sync while the disk fails: what it held may be gone, numbers go on.
+
+        The segment is left, with the next sync where there was no room for another one.
+        """
+        self.disk.is_failing = self.disk.is_failing_names = True
+        self.has_room_for_names = has_room_for_names
         self.writer.sync()
-        self.disk.is_failing = False
+        self.disk.is_failing = self.disk.is_failing_names = False
+        self.has_room_for_names = True
         self._settle()
         self.doubtful |= self.lines.keys() - self.safe
+        if not has_room_for_names:
+            self.sync()
+        self._leave()
+        self.append(0)
+
+    @rule()
+    def fail_to_sync_names(self) -> None:
+        """Sync while the disk takes bytes but no names: the next sync makes up for it."""
+        failed = self.writer.state.failed_syncs
+        is_news = {path.name for path in self.directory.glob("*.log")} - self.disk.names_safe.keys()
+        self.disk.is_failing_names = True
+        self.writer.sync()
+        self.disk.is_failing_names = False
+        self._settle()
+
+        assert not is_news or self.writer.state.failed_syncs > failed
 
     @rule(
         reader=st.sampled_from(READERS),
@@ -155,6 +183,7 @@ class Spool(RuleBasedStateMachine):
 
         assert all(number <= min(readers.values(), default=0) for number in gone)
 
+        self.left = {path: size for path, size in self.left.items() if path.exists()}
         for number in gone:
             del self.lines[number]
         self.safe.difference_update(gone)
@@ -194,7 +223,8 @@ class Spool(RuleBasedStateMachine):
         self.disk.cut_power(
             lambda low, high: data.draw(st.integers(low, high)), has_holes=has_holes
         )
-        self.waiting = {}
+        self.waiting, self.left = {}, {}
+        self.disk.failed.clear()
         stored = b"".join(path.read_bytes() for path in self.directory.glob("*.log"))
         self.lines = {number: line for number, line in self.lines.items() if line in stored}
 
@@ -208,10 +238,20 @@ class Spool(RuleBasedStateMachine):
 
     @invariant()
     def the_state_tells_the_truth(self) -> None:
-        """The last number given and the count of what waits are those of the list."""
+        """The last number given is that of the list; what is not told as waiting is in a file."""
         if self.is_open:
+            files = [path.read_bytes() for path in self.directory.glob("*.log")]
+            written = {line for raw in files for line in raw.splitlines(keepends=True)}
+
             assert self.writer.state.last == self.highest
             assert self.writer.state.unwritten == len(self.waiting)
+            assert written.issuperset(self.lines.values())
+            assert written.isdisjoint(self.waiting.values())
+
+    @invariant()
+    def a_segment_that_failed_is_left(self) -> None:
+        """Nothing is written into a segment once a sync of it has failed."""
+        assert self.left == {path: path.stat().st_size for path in self.left if path.exists()}
 
     def teardown(self) -> None:
         """Whoever reads on to the end has every line that was not lost."""
@@ -225,6 +265,17 @@ class Spool(RuleBasedStateMachine):
                 assert [number for number in self.lines if number > self.positions[reader]] == []
 
             self._kill()
+
+    def _leave(self) -> None:
+        """Note what nothing may be added to from now on."""
+        paths = [(path, path.stat()) for path in self.directory.glob("*.log")]
+        self.left = {path: s.st_size for path, s in paths if s.st_ino in self.disk.failed}
+
+    def _open_file(self, path: Path, flags: int, *arguments: int, **named: int) -> int:
+        """Make a file only while there is room for its name."""
+        if flags & os.O_CREAT and not self.has_room_for_names:
+            raise OSError(28, "No space left on device")
+        return self.real_open(path, flags, *arguments, **named)
 
     def _open(self) -> None:
         self.writer = opened(
