@@ -40,6 +40,8 @@ PICTURES: Final[Mapping[str, Picture]] = {
     "links.png": Picture("/deliveries/{prepared}/links", "shop.example/new"),
     "tracking-indicators.png": Picture("/deliveries/1/tracking"),
     "tracking-logs.png": Picture("/deliveries/1/tracking/logs"),
+    "tracking-servers.png": Picture("/tracking-servers"),
+    "web-tag.png": Picture("/web-tags", "Order"),
 }
 
 _ADDRESS: Final = re.compile(r"^Pages\s+(?P<url>\S+)$")
@@ -117,15 +119,18 @@ def _prepare(demo: Demo) -> int:
         options += [f"--{name}", str(file)]
     number: int = _aftersend(demo, "create", *options)["id"]
     _aftersend(demo, "analyse", str(number))
+    _run(demo, "tag", "add", "--id", "order", "--label", "Order", "--type", "transaction")
     return number
 
 
 def _aftersend(demo: Demo, command: str, *arguments: str) -> dict[str, Any]:
-    program = (sys.executable, "-m", "aftersend", "delivery", command)
-    options = ("--instance", str(demo.instance), "--json")
-    done = subprocess.run([*program, *arguments, *options], stdout=subprocess.PIPE, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(_run(demo, "delivery", command, *arguments, "--json"))
     return answer
+
+
+def _run(demo: Demo, *arguments: str) -> bytes:
+    command = [sys.executable, "-m", "aftersend", *arguments, "--instance", str(demo.instance)]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
 
 
 def _log_in(page: Page, demo: Demo) -> None:
