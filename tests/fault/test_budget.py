@@ -36,7 +36,7 @@ def test_the_budget_leaves_out_and_counts(tmp_path: Path) -> None:
     assert stored == {GREEDY: HITS_MAX, "2001:db8:1:2": HITS_MAX, MODEST: HITS_MAX - 1}
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     assert (health["status"], health["unrecorded"]) == ("ok", {"budget": LEFT_OUT})
-    assert f'unrecorded_total{{server="1",reason="budget"}} {LEFT_OUT}' in metrics
+    assert f'unrecorded_total{{reason="budget",server="1"}} {LEFT_OUT}.0' in metrics
     assert told == 0
     assert not any(address in logs for address in (GREEDY, MODEST, NEIGHBOUR))
 

@@ -14,7 +14,6 @@ from aftersend.errors import Busy, Transient
 from aftersend.model import logline
 from aftersend.model.ids import DeliveryId, MessageId, ServerId, UrlId
 from aftersend.model.logline import LogLine
-from aftersend.platform import files
 from aftersend.platform.clock import ManualClock
 from aftersend.spool import Hit, State, Writer, acknowledge
 from tests.support.spooling import AT, SERVER, hit, kill, opened, stored_lines
@@ -344,98 +343,6 @@ def test_a_half_line_that_cannot_be_cut_off_is_left_behind(
 
     assert _names(tmp_path) == ["0x0000000000000001.log", "0x0000000000000002.log"]
     assert [line.message_id for line in stored_lines(tmp_path)] == [1, 2, 3]
-
-
-def test_after_a_failed_sync_another_segment_begins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A second try would prove nothing, so the segment is left; the trouble is counted."""
-    real = files.sync
-    writer = opened(tmp_path)
-    writer.sync()
-    writer.append(AT, hit())
-    monkeypatch.setattr(files, "sync", lambda _descriptor: _raise(OSError(5, "I/O error")))
-    writer.sync()
-    monkeypatch.setattr(files, "sync", real)
-
-    assert writer.state.failed_syncs == 1
-    assert writer.append(AT, hit()) == 2
-    assert _names(tmp_path) == ["0x0000000000000001.log", "0x0000000000000002.log"]
-
-    writer.close()
-
-
-def test_a_sync_without_news_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle server leaves the disk alone."""
-    writer = opened(tmp_path)
-    writer.append(AT, hit())
-    writer.sync()
-    calls: list[int] = []
-    monkeypatch.setattr(files, "sync", calls.append)
-    writer.sync()
-
-    assert calls == []
-
-    writer.append(AT, hit())
-    writer.sync()
-
-    assert len(calls) == 1
-
-    writer.close()
-
-
-def test_old_segments_are_synced_before_they_are_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a rotation has left is on the disk with the next sync, and its descriptor is closed."""
-    writer = opened(tmp_path, segment_bytes_max=100)
-    synced: list[str] = []
-    for _ in range(3):
-        writer.append(AT, hit())
-    monkeypatch.setattr(
-        files, "sync", lambda each: synced.append(Path(f"/proc/self/fd/{each}").readlink().name)
-    )
-    writer.sync()
-
-    assert [name for name in synced if name.endswith(".log")] == _names(tmp_path)
-    assert writer._retired == []
-
-    writer.close()
-
-
-def test_a_close_that_fails_is_told_and_costs_no_other_segment_its_sync(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some disks tell only then that they lost something.
-
-    Killed: an error of the close that ends the sync.
-    """
-    real_close, real_sync = os.close, files.sync
-    writer = opened(tmp_path, segment_bytes_max=100)
-    synced: list[str] = []
-    for _ in range(3):
-        writer.append(AT, hit())
-    retired = list(writer._retired)
-
-    def close(descriptor: int) -> None:
-        real_close(descriptor)
-        if descriptor in retired:
-            raise OSError(errno.EIO, "Input/output error")
-
-    def sync(descriptor: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-        real_sync(descriptor)
-
-    monkeypatch.setattr(os, "close", close)
-    monkeypatch.setattr(files, "sync", sync)
-    writer.sync()
-    monkeypatch.undo()
-
-    assert len(retired) == 2
-    assert [name for name in synced if name.endswith(".log")] == _names(tmp_path)
-    assert writer.state.failed_syncs == 2
-
-    writer.close()
 
 
 def test_lines_that_nobody_read_are_removed_with_an_alarm(
