@@ -145,17 +145,23 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
         has_legacy_links=True,
         accepts_unsigned=True,
         source_hits_per_minute_max=0,
+        expiration_url="https://ü.example/old",
     )
     publish(config, made_catalogue())
+    substitute = "https://shop.example/over?ö=1"
+    publish(config, made_catalogue(delivery_id=8, expires_at=NOW, substitution_url=substitute))
+    publish(config, made_catalogue(delivery_id=9, expires_at=NOW))
     collector = Collector(config, ManualClock(NOW), SeededEntropy(1))
     collector.open()
     yield collector
     collector.close()
 
     assert collector.faults == []
-    assert all(
-        line.delivery_id == 7 for line in stored_lines(config.spool_directory) if line.url_id
-    )
+    assert {line.delivery_id for line in stored_lines(config.spool_directory) if line.url_id} == {
+        7,
+        8,
+        9,
+    }
 
 
 def _asked(collector: Collector, scope: Scope) -> Proto:
@@ -168,9 +174,20 @@ PLACES = re.compile(
     r"https://shop\.example/\?a=1&b=2#c"
     r"|https://shop\.example/\?name=[A-Za-z0-9_.~%-]*"
     r"|https://a\.example/m/[A-Za-z2-7]*"
+    r"|https://shop\.example/over\?%C3%B6=1"
+    r"|https://xn--tda\.example/old"
 )
 tokens = st.sampled_from(
-    [spelled(SHOP), spelled(NAMED, "//evil.example"), spelled(MIRROR), spelled(NAMED, "a", "b")]
+    [
+        spelled(SHOP),
+        spelled(NAMED, "//evil.example"),
+        spelled(NAMED, "\r\nLocation: https://evil.example"),
+        spelled(MIRROR),
+        spelled(NAMED, "a", "b"),
+        spelled(NAMED, "//evil.example", delivery_id=8),
+        spelled(MIRROR, delivery_id=9),
+        "consent",
+    ]
 )
 EVIL = ["//evil.example", "https://evil.example", "\r\nLocation: https://evil.example", "@evil"]
 
@@ -196,7 +213,8 @@ queries = st.text(max_size=30) | st.builds(
     st.lists(
         st.sampled_from(
             [
-                "id=h1,7,2", "id=h1,7,3", "id=t1,7,4", "id=h1,7,1", "id=h1,8,2",
+                "id=h1,7,2", "id=h1,7,3", "id=t1,7,4", "id=h1,7,1", "id=h1,8,3", "id=h1,9,2",
+                "id=h1,5,2", "choice=allow", "choice=forbid",
                 "p1=//evil.example", "p1=%0d%0aLocation:%20https://evil.example",
                 "p2=@evil.example", "to=https://evil",
                 "url=//evil.example", "tagid=a|w", "rcpid=email=x", "next=https://evil.example",
@@ -212,13 +230,18 @@ queries = st.text(max_size=30) | st.builds(
 @example(spelled(SHOP) + "=https://evil.example", "", "GET")
 @example("", "id=h1,7,3&p1=//evil.example", "GET")
 @example("x", "id=h1,7,4", "GET")
+@example("x", "id=h1,8,3&p1=//evil.example", "GET")
+@example("x", "id=h1,9,3&p1=//evil.example", "HEAD")
+@example("x", "id=h1,7,3&p1=%0d%0aLocation:%20https://evil.example%c3%bc", "GET")
+@example("consent", "choice=allow&next=https://evil.example", "GET")
 @example(spelled(MIRROR)[:-1] + "?", "", "GET")
 def test_nobody_is_sent_where_the_request_says(
     collector: Collector, text: str, query: str, method: str
 ) -> None:
     """The place is always one of the catalogue, with values in the places of values.
 
-    Killed: the text of an unread token in the destination; values that are not percent-encoded.
+    Killed: the text of an unread token in the destination; values that are not percent-encoded,
+    in tokens or in older links; a substitute that is not brought into ASCII.
     """
     proto = _asked(collector, Scope(f"/r/{text}", query, method))
     place = proto.headers.get("location")
