@@ -163,6 +163,47 @@ def test_what_a_last_time_has_left_is_not_believed(workers: WorkerSet) -> None:
     assert not any((run / name).exists() for name in left)
 
 
+def test_a_second_set_takes_nothing_from_the_first(workers: WorkerSet) -> None:
+    """Started twice by mistake, on another port: the first serves, and tells of all its servers."""
+    workers.start()
+    pids = workers.process_ids
+    command = [*workers.command[: workers.command.index("--port") + 1], str(free_port())]
+    ended = subprocess.run(
+        [*command, "--workers", "2", "--server-id", "1"], capture_output=True, timeout=60
+    )
+    answers = [_click(workers, number).status_code for number in range(1, 21)]
+
+    assert ended.returncode == 1
+    assert "is in use by another tracking server" in ended.stderr.decode()
+    assert answers == [302] * 20
+    assert comes_true(lambda: workers.process_ids == pids, 30), "they tell again how they fare"
+    assert httpx.get(f"{workers.url}/health").json()["status"] == "ok"
+    assert set(_stored(workers).values()) == {1}
+
+
+def test_who_is_killed_while_telling_is_told_of(workers: WorkerSet) -> None:
+    """Half a snapshot is never read, a stale one is known by its age, and both are replaced."""
+    workers.start()
+    first, second = workers.process_ids
+    run = workers.instance / "var" / "run"
+    os.kill(second, signal.SIGSTOP)
+    stale = (run / "collector-2.json").read_bytes()
+    assert comes_true(lambda: _fares(workers, "2") == "silent", 30)
+    os.kill(second, signal.SIGKILL)
+    (run / ".collector-2.json.new").write_bytes(stale[:100])
+    workers.killed.append(second)
+    workers.start()
+
+    assert comes_true(lambda: _fares(workers, "2") == "ok", 30)
+    assert workers.process_ids[0] == first
+    assert (run / "collector-2.json").read_bytes() != stale
+
+
+def _fares(workers: WorkerSet, server_id: str) -> str:
+    servers = httpx.get(f"{workers.url}/health").json()["servers"]
+    return {each["server_id"]: each["status"] for each in servers}[server_id]
+
+
 def test_everything_at_once_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`up` follows `collector.workers`, and brings all back when the one that keeps them falls."""
     monkeypatch.setenv("AFTERSEND_COLLECTOR__WORKERS", "2")
