@@ -201,7 +201,7 @@ def test_who_is_killed_while_telling_is_told_of(workers: WorkerSet) -> None:
 
 def _fares(workers: WorkerSet, server_id: str) -> str:
     servers = httpx.get(f"{workers.url}/health").json()["servers"]
-    return {each["server_id"]: each["status"] for each in servers}[server_id]
+    return str({each["server_id"]: each["status"] for each in servers}[server_id])
 
 
 def test_everything_at_once_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
