@@ -59,7 +59,7 @@ hits = st.builds(
     source_id=st.uuids().map(str) | st.just(""),
     part=st.sampled_from(["", "h", "t"]),
     parameters=free,
-    user_agent=free | st.sampled_from(["a\\b", "Mozilla", "\ud800", "a\tb"]),
+    user_agent=free | st.sampled_from(["a", "a\\b", "Mozilla", "\ud800", "a\tb"]),
     address=st.ip_addresses().map(str) | free,
 )
 
@@ -76,6 +76,9 @@ times |= st.datetimes(timezones=st.just(UTC))
 @settings(deadline=None)
 @given(st.lists(st.tuples(times, hits), max_size=9))
 @example([(datetime.min.replace(tzinfo=UTC), hit(1))])
+@example(
+    [(AT.replace(microsecond=0) + timedelta(0, 0, n), hit(1)) for n in (999_999, 1_000_000, 0, -1)]
+)
 def test_a_line_is_what_the_format_says(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[datetime, Hit]]
 ) -> None:
