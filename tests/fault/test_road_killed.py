@@ -17,19 +17,16 @@ import pytest
 
 from aftersend import app
 from aftersend.app import Instance, open_instance, run_workflow
-from aftersend.cli.post import Post
-from aftersend.delivery.create import Draft
-from aftersend.delivery.recipients import import_recipients
 from aftersend.lake import duckdb
 from aftersend.lake.hits import hits
 from aftersend.model.run import Counts
 from aftersend.platform.entropy import SystemEntropy
 from tests.support.running import free_port
+from tests.support.sent_paths import sent_paths
 
 KILLS = 20
 VISITORS = 4
 REQUESTS_MAX = 100_000
-HTML = '<p><a href="https://shop.example/a">a</a> <a href="https://shop.example/b">b</a></p>'
 
 
 @dataclass(slots=True)
@@ -50,15 +47,6 @@ def opened(tmp_path: Path) -> Instance:
     """Give an instance."""
     app.init(tmp_path / "instance", entropy=SystemEntropy())
     return open_instance(tmp_path / "instance")
-
-
-def _paths(opened: Instance) -> list[str]:
-    file = opened.var / "recipients.csv"
-    file.write_text("email\n" + "".join(f"r{n}@x.example\n" for n in range(20)))
-    import_recipients(opened.database, file, clock=opened.clock)
-    with Post(opened) as post:
-        _, letters = post.send(Draft("Killed", "A <a@b.example>", "Hello", HTML))
-    return [path for letter in letters for path in (*letter.links, *letter.images)]
 
 
 def _start(opened: Instance, port: int) -> subprocess.Popen[bytes]:
@@ -133,7 +121,7 @@ def test_every_answered_hit_is_in_the_lake_exactly_once(opened: Instance) -> Non
     A request that got no answer may be there or not, but never twice. Mutants killed: the answer
     sent before the line is written; numbers that begin anew after a kill.
     """
-    paths, port, seed = _paths(opened), free_port(), SystemEntropy().bytes(4).hex()
+    paths, port, seed = sent_paths(opened), free_port(), SystemEntropy().bytes(4).hex()
     random = Random(seed)
     total = Counts()
     collector = _start(opened, port)
