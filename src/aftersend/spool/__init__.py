@@ -21,7 +21,7 @@ Invariants:
    loses only what was unwritten.
 5. When `Writer.sync` has returned, every line appended before is on the disk, or `state` tells.
    After a failed sync the segment is left and another one begun, because a second try proves
-   nothing.
+   nothing; where the disk has no room for another, as soon as it has.
 6. What `read` hands on was synced first: no reader knows a line that a power cut could take back.
 7. `read` hands on every byte of a segment exactly once to who asks on from `Chunk.last`, damaged
    lines too, with the good line that follows, so that they can be counted. One case is left: a
