@@ -13,6 +13,7 @@ Invariants:
 
 1. A number is given once. Numbers only grow, also over crashes, and also when all that they stood
    for was removed: the newest segment stays, and what readers acknowledged is never given again.
+   One that stands within a damaged line, behind a line feed that was lost, counts for nothing.
 2. Lines stand in the order of their numbers, in a segment without gaps but where bytes were lost.
 3. A line is whole or not there: after a short write the file is cut back, or the next line begins
    another segment; what stands behind the last line feed is never read.

@@ -225,7 +225,12 @@ class Spool(RuleBasedStateMachine):
         )
         self.waiting, self.left = {}, {}
         self.disk.failed.clear()
-        stored = b"".join(path.read_bytes() for path in self.directory.glob("*.log"))
+        # What follows a hole that took a line feed along belongs to the damaged line.
+        stored = {
+            line
+            for path in self.directory.glob("*.log")
+            for line in path.read_bytes().splitlines(keepends=True)
+        }
         self.lines = {number: line for number, line in self.lines.items() if line in stored}
 
         assert self.safe <= self.lines.keys()

@@ -39,7 +39,12 @@ def test_tracking_is_declared_with_its_settings() -> None:
 
     assert (tracking.name, tracking.label) == (TRACKING, "Tracking")
     assert (tracking.schedule, tracking.lease_s) == ("30 * * * *", 77)
-    assert [step.name for step in tracking.steps] == ["download", "load", "consolidate"]
+    assert [step.name for step in tracking.steps] == [
+        "download",
+        "load",
+        "attribute",
+        "consolidate",
+    ]
 
 
 def test_tracking_runs_though_there_is_nothing_to_do(
