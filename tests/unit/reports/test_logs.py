@@ -212,7 +212,8 @@ def test_a_recipient_has_visits_of_deliveries_that_never_came(world: World, sent
     """A tag may count a visit for a delivery that the recipient got no message of."""
     visits = world.send([], label="Web visits", kind=DeliveryKind.WEB_VISITS, contact_at=None)
     autumn = world.send(["new@example.com"], label="Autumn")
-    marie: Any = {"messages": [MessageId(0)], "recipients": sent.recipients, "domains": sent.domains}
+    nowhere = [MessageId(0)]
+    marie: Any = {"messages": nowhere, "recipients": sent.recipients, "domains": sent.domains}
     for second, other in ((300, visits), (310, autumn)):
         world.hit(replace(other, **marie), [Hit(0, PAGE, second, "b", has_message=False)])
     world.consolidate()

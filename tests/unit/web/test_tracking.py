@@ -317,7 +317,7 @@ def test_web_visits_are_a_delivery_of_their_own(
 
     assert "No visits so far" in empty
     assert answer.url.path == f"/deliveries/{number}/tracking"
-    assert list(_figures(answer.text))[0] == "total_web_page"
+    assert next(iter(_figures(answer.text))) == "total_web_page"
     assert _figures(answer.text)["amount_per_message"][0] == "–"
     assert f"/deliveries/{number}/content" not in answer.text
     assert "Domains" not in answer.text
