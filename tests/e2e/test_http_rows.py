@@ -107,7 +107,10 @@ def test_c3_made_up_deliveries_are_asked_for_once_a_second(
     [("rot13", 404), ("one character", 302), ("quote", 404), ("path", 302), ("case", 302)],
 )
 def test_c4_what_scanners_make_of_a_token(tracker: Tracker, name: str, status: int) -> None:
-    """Never an error; what still names a link of ours leads to its stored place."""
+    """Never an error; what still names a link of ours leads to its stored place.
+
+    What names nothing is counted as a probe.
+    """
     text = spelled(SHOP)
     changed = {
         "rot13": codecs.encode(text, "rot13"),
@@ -122,6 +125,8 @@ def test_c4_what_scanners_make_of_a_token(tracker: Tracker, name: str, status: i
     assert answer.status_code == status
     assert answer.headers.get("location", PLACE) == PLACE
     assert [line.flags for line in tracker.lines] == flags
+    probe = 'aftersend_requests_total{answer="not_found",kind="probe",server="1"} 1.0'
+    assert (probe in tracker.get("/metrics").text) is (status == 404)
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ class Collector:
         for plain in respelled(path):
             with suppress(InvalidToken):
                 return self._hits.answer(scope, proto, plain, method)
-        self._not_found(proto)
+        self._not_found(proto, "probe")  # scanners try what they have made of a token
         return True
 
     def _visit(self, scope: Any, proto: Any) -> bool:
@@ -236,12 +236,12 @@ class Collector:
         elif path == "/r" and self._visit(scope, proto):
             pass
         else:
-            self._not_found(proto)
+            self._not_found(proto, "other")
         return True
 
-    def _not_found(self, proto: Any) -> None:
+    def _not_found(self, proto: Any, kind: str) -> None:
         proto.response_bytes(404, PAGE_HEADERS, NOT_FOUND)
-        self._metrics.requests["other", "not_found"] += 1
+        self._metrics.requests[kind, "not_found"] += 1
 
     def _test(self, scope: Any) -> bytes:
         """Answer who watches whether we run (spec §4.2)."""
