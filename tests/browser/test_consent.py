@@ -102,8 +102,11 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Give what opens a page of a size; what it complains about fails."""
+def open_page(browser: Browser, shop: Shop) -> Iterator[Callable[..., Page]]:
+    """Give what opens a page of a size; what it complains about fails.
+
+    Pages are closed before the `shop`, or what a browser asks late would be a complaint.
+    """
     contexts, complaints = [], []
 
     def open_page(size: tuple[int, int] = WIDE, **options: Any) -> Page:
