@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # What `make test` runs, for example TESTS="tests/unit/model -k token"; nothing means all.
 TESTS ?=
+# Whether `make test` runs the long tests too: it does where CI is set, or LONG=1 is given.
+LONG ?= $(CI)
 # What `make demo` is told, for example DEMO=--check.
 DEMO ?=
 # How long `make soak` runs, in seconds.
@@ -19,7 +21,7 @@ bin := .venv/bin
 help:
 	@echo "make setup        install what is needed to run into this folder"
 	@echo "make demo         make a demo instance, start it, print its addresses and log-in"
-	@echo "make test         run all tests; TESTS=… for some"
+	@echo "make test         run the tests; LONG=1 for the long ones too, TESTS=… for some"
 	@echo "make soak         ten minutes of steady load with kills; SOAK=… seconds"
 	@echo "make check        lint, format, types, import rules, house rules"
 	@echo "make bench        measure; prints a table and writes bench/results"
@@ -39,7 +41,7 @@ demo: setup
 
 test:
 	@$(PYTHON) tools/setup.py run tests
-	$(bin)/pytest -n 2 --dist worksteal $(TESTS)
+	$(bin)/pytest -n 2 --dist worksteal $(if $(LONG),,-m "not long") $(TESTS)
 
 soak:
 	@$(PYTHON) tools/setup.py run tests

@@ -36,6 +36,7 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.parametrize(("server", "kills"), [(50, KILLS), (0, 5)], indirect=["server"])
 def test_every_answered_hit_is_stored_exactly_once(
     server: Server, kills: int, record_property: Callable[[str, object], None]

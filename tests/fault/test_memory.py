@@ -17,7 +17,7 @@ from tests.support.lingering import Lingering, lingering
 from tests.support.soak import resident_bytes
 from tests.support.tracking_server import SHOP, spelled
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.long]
 
 REQUESTS = 200_000
 AT_ONCE = 50

@@ -115,6 +115,7 @@ def _in_the_lake(opened: Instance) -> Counter[str]:
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 def test_every_answered_hit_is_in_the_lake_exactly_once(opened: Instance) -> None:
     """Twenty SIGKILLs at random moments under load, with runs in between: none lost, none double.
 

@@ -154,6 +154,7 @@ def test_killed_at_any_step(scene: Scene, step: str) -> None:
     _check(scene, delivery_id, known, unknown)
 
 
+@pytest.mark.long
 def test_killed_at_random_moments(scene: Scene) -> None:
     """A send that is killed again and again still reaches everybody exactly once.
 

@@ -119,6 +119,7 @@ def _check_lake(opened: Instance, load: Load) -> int:
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 300)
 def test_a_long_load_with_kills_loses_nothing_doubles_nothing_and_keeps_memory_flat(
     opened: Instance, capsys: pytest.CaptureFixture[str]

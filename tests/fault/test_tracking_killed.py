@@ -26,6 +26,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("point", "time"),
     [

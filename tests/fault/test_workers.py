@@ -24,7 +24,7 @@ from tests.support.spooling import opened, stored_lines
 from tests.support.tracking_server import SHOP, spelled
 from tests.support.workers import WorkerSet
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.long]
 
 
 @pytest.fixture
