@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import get_native_id
 from typing import Final
 
+from aftersend.platform.scheduling import WORKFLOW_NICE, let_others_first
 from aftersend.tracking.consolidate import consolidate
 from aftersend.tracking.load import load as load_lines
 from bench import contestant, load
@@ -90,6 +92,8 @@ def _workflow(folder: Path) -> Iterator[int]:
 
 
 def _work(folder: Path) -> None:
+    """Work as the scheduler of `aftersend up` does: behind people who click."""
+    let_others_first(get_native_id(), WORKFLOW_NICE)
     while True:
         context = load.fresh(folder)
         load_lines(context)

@@ -13,10 +13,13 @@ import platform
 import re
 from typing import Final
 
-__all__ = ["TURN_US_MIN", "ask_for_turns", "let_others_first"]
+__all__ = ["TURN_US_MIN", "WORKFLOW_NICE", "ask_for_turns", "let_others_first"]
 
 TURN_US_MIN: Final = 100
 """The shortest turns that the kernel gives, in microseconds."""
+
+WORKFLOW_NICE: Final = 10
+"""How far workflows stand behind people who click: a tenth of the turns where both want one."""
 
 _RELEASE_MIN: Final = (6, 12)  # older kernels take the call and do nothing
 # The C library has a name for the call since glibc 2.41 only.
@@ -60,7 +63,12 @@ def ask_for_turns(turn_us: int) -> bool:
 
 
 def let_others_first(thread_id: int, nice: int) -> None:
-    """Make a thread of ours nicer than it is; nobody may take that back."""
+    """Make a thread of ours, and those that it starts, nicer; nobody may take that back.
+
+    Only Linux knows nice threads; elsewhere nothing happens.
+    """
+    if platform.system() != "Linux":
+        return
     now = os.getpriority(os.PRIO_PROCESS, thread_id)
     os.setpriority(os.PRIO_PROCESS, thread_id, min(now + nice, 19))
 
