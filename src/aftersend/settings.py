@@ -60,7 +60,7 @@ class CollectorSettings(Section):
         description="name of the registration, the same on all tracking servers of an instance",
     )
     workers: int = Field(
-        default=1, ge=1, le=32, description="processes; each takes the next server id"
+        default=1, ge=1, le=62, description="processes; each takes the next server id"
     )
     is_cookieless: bool = Field(default=False, description="no cookies at all")
     cookie_domain: str | None = Field(
@@ -112,10 +112,15 @@ class CollectorSettings(Section):
         default=100, ge=50, le=100_000, description="deliveries whose links are kept in memory"
     )
 
-    @field_validator("external_url", "expiration_url")
+    @field_validator("external_url")
     @classmethod
     def _is_web_address(cls, url: str | None) -> str | None:
         return _base_url(url)
+
+    @field_validator("expiration_url")
+    @classmethod
+    def _is_page(cls, url: str | None) -> str | None:
+        return None if url is None else _web_address(url)
 
     @field_validator("spare_servers")
     @classmethod
@@ -363,9 +368,12 @@ def load(instance: Path) -> Settings:
 
 
 def _base_url(url: Any) -> str | None:
-    if url is None:
-        return None
+    return None if url is None else _web_address(url).rstrip("/")
+
+
+def _web_address(url: Any) -> str:
     text = str(url)
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("a web address begins with http:// or https://")
-    return text.rstrip("/")
+    scheme, _, rest = text.partition("://")
+    if scheme not in ("http", "https") or not rest.strip("/"):
+        raise ValueError("a web address begins with http:// or https:// and a host")
+    return text

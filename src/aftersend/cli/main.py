@@ -1,7 +1,6 @@
 """The root of all commands."""
 
 import os
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -24,6 +23,7 @@ from aftersend.cli import (
     workflow,
 )
 from aftersend.cli.output import INSTANCE_VARIABLE, InstanceOption
+from aftersend.platform.release import build
 
 __all__ = ["root"]
 
@@ -39,7 +39,7 @@ root = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(version("aftersend"))
+        typer.echo(build())
         raise typer.Exit
 
 

@@ -120,7 +120,8 @@ def verify(
         for one in found:
             _tell(one)
         for server in servers:
-            typer.echo(f"{server.internal_url}: {server.problem or 'registered, answers'}")
+            told = server.problem or "registered, answers"
+            typer.echo(f"Tracking server {server.id}: {told}")
     wrong = [one.url for one in found if not one.is_ok]
     wrong += sorted({server.internal_url for server in servers if server.problem})
     if wrong:

@@ -50,8 +50,8 @@ way of a click, `legacy` that of an older link, `tag` that of a visit, `consent`
 need: `catalogues`, `cookie`, `client`, `page`. `recorder` is where every hit passes on its way into
 the spool, within its `budget`; `metrics` counts, `flusher` is the thread that syncs.
 
-On an event loop beside: `late` hits whose catalogue is fetched first, by `spare`; `registration`,
-`enrolment`, `publication`, `logs` and `flow` the guarded addresses, behind their `guard`;
+On an event loop beside: `late` hits whose catalogue is fetched first, by `spare`; `exchange`,
+`registration`, `publication`, `logs` and `flow` the guarded addresses, behind their `guard`;
 `resources` public files; `status`, `exposition`, and `snapshot` of the others on the port.
 
 `worker` is the HTTP server below, `server` a process around it, `workers` several on one port,

@@ -17,7 +17,7 @@ from aftersend.collector.client import address_reader
 from aftersend.collector.config import CollectorConfig
 from aftersend.collector.consent import Consent
 from aftersend.collector.cookie import Cookies
-from aftersend.collector.enrolment import Enrolment
+from aftersend.collector.exchange import Exchange
 from aftersend.collector.flusher import Flusher
 from aftersend.collector.hit import Hits, respelled
 from aftersend.collector.late import LateHits
@@ -41,6 +41,7 @@ from aftersend.collector.tag import Tags
 from aftersend.errors import InvalidToken
 from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import Entropy
+from aftersend.platform.release import build
 from aftersend.platform.telemetry import logger, where
 from aftersend.spool import Writer
 
@@ -77,13 +78,13 @@ class Collector:
         self._metrics = Metrics()
         self._cookies = Cookies(config, entropy)
         self._catalogues = _catalogues(config, clock)
-        self._registration = Registration(config, self._catalogues)
+        self._exchange = Exchange(config, self._catalogues)
         self._spares = Spares(config, clock)
         self._snapshots = Snapshots(config, self._metrics, self._catalogues, clock)
         self._doors: tuple[Door, ...] = (
-            self._registration,
+            self._exchange,
             Resources(config, self._spares, clock),
-            Enrolment(config, clock),
+            Registration(config, clock),
             Status(config, self._snapshots, self._metrics),
         )
         self._consent = Consent(config, self._cookies)
@@ -102,7 +103,7 @@ class Collector:
             OSError: a folder cannot be used.
         """
         config, clock = self._config, self._clock
-        self._registration.open()
+        self._exchange.open()
         self._spares.open()
         writer = Writer.open(
             config.spool_directory, server=config.server_id, clock=clock, limits=config.limits
@@ -250,7 +251,7 @@ class Collector:
         values = {
             "status": "OK",
             "date": f"{self._clock.now():%Y-%m-%dT%H:%M:%S.%fZ}",
-            "build": self._snapshots.build,
+            "build": build(),
             "host": headers.get("host") or "",
             "localHost": socket.gethostname(),
             "sourceIP": self._address_of(scope, headers) if is_shown else "",

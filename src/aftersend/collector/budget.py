@@ -5,7 +5,7 @@ spelled leads to its count. Only an address that is new in this minute is looked
 one household or one company has a whole /64 of IPv6, and all of it is one source. What a spoofer
 can reach is bounded: a table that is full knows no more spellings, but still every source in it.
 
-Source: spec of field lessons §5.3: silent, so that a company behind one address still clicks.
+Source: field lessons §5.3: silent, so that a company behind one address still clicks.
 """
 
 import math

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from aftersend.collector.page import PRIVATE_HEADERS
+from aftersend.collector.page import PRIVATE_HEADERS, Headers
 from aftersend.errors import InvalidCatalogue
 from aftersend.model.catalogue import (
     CATALOGUE_BYTES_MAX,
@@ -27,9 +27,6 @@ __all__ = ["Catalogues", "Known", "Link"]
 
 _CHECK_SECONDS: Final = 1.0
 _ABSENT_MAX: Final = 10_000
-
-
-Headers = tuple[tuple[str, str], ...]
 
 
 class Link(NamedTuple):

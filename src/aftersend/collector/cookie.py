@@ -15,6 +15,7 @@ import re
 from typing import Any, Final
 
 from aftersend.collector.config import CollectorConfig
+from aftersend.collector.page import Headers
 from aftersend.model.enumeration import Part
 from aftersend.model.ids import ID_MAX, DeliveryId, MessageId, UrlId
 from aftersend.model.token import Token, encode
@@ -23,7 +24,6 @@ from aftersend.platform.entropy import Entropy
 __all__ = [
     "NO_COOKIES",
     "Cookies",
-    "Headers",
     "choice_of",
     "is_refused",
     "last_delivery_of",
@@ -31,7 +31,6 @@ __all__ = [
     "source_of",
 ]
 
-Headers = tuple[tuple[str, str], ...]
 NO_COOKIES: Final[Headers] = ()
 
 

@@ -75,14 +75,17 @@ class Guard:
         """Give the header that handlers add which answer themselves."""
         return self._identity
 
+    def knows_password(self, headers: Any) -> bool:
+        """Tell whether a request carries the registration password."""
+        return compare_digest((headers.get("authorization") or "").encode(), self._expected)
+
+    def turn_away(self, proto: Any) -> None:
+        """Refuse a request that does not."""
+        self._refuse(proto, _stranger())
+
     def _admitted(self, scope: Any, handlers: Mapping[str, Handler]) -> Handler:
-        given = scope.headers.get("authorization") or ""
-        if not compare_digest(given.encode(), self._expected):
-            raise Refusal(
-                401,
-                "The registration password is missing or wrong.",
-                ("www-authenticate", "Bearer"),
-            )
+        if not self.knows_password(scope.headers):
+            raise _stranger()
         handler = handlers.get(scope.method)
         if handler is None:
             names = " and ".join(handlers)
@@ -99,6 +102,12 @@ class Guard:
         body = json.dumps({"error": str(refusal)}).encode()
         headers = [*JSON_HEADERS, *refusal.headers, *identity]
         proto.response_bytes(refusal.status, headers, body)
+
+
+def _stranger() -> Refusal:
+    return Refusal(
+        401, "The registration password is missing or wrong.", ("www-authenticate", "Bearer")
+    )
 
 
 def parameters_of(scope: Any, *names: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ answer does not need is not made, what is the same for all is made once.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
@@ -142,7 +143,7 @@ class Hits:
         kind: str,
     ) -> None:
         """Log a click and send its person where the link leads."""
-        part, delivery_id, message_id, url_id, values, is_verified = token
+        values, is_verified = token[4], token[5]
         destination, redirect, expires_at, substitute = link
         headers, now = scope.headers, self._now()
         is_expired = expires_at is not None and expires_at <= now
@@ -155,13 +156,7 @@ class Hits:
         else:
             source_id, cookies = self._cookies.source_of(headers), NO_COOKIES
             flags = _flags(method, is_verified, is_expired, is_blocked)
-        address = self._address_of(scope, headers)
-        stored = address if self._is_address_stored else ""
-        agent = headers.get("user-agent")
-        if agent is None or len(agent) > USER_AGENT_LENGTH_MAX:
-            agent = user_agent_of(headers)
-        hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
-        self._record(now, address, hit)
+        self._log(scope, headers, now, token, flags, source_id)
         if self._flusher is not None:
             proto = _AfterSync(proto, self._flusher)
         if is_blocked:
@@ -197,20 +192,13 @@ class Hits:
         kind: str,
     ) -> None:
         """Log an open and answer with the pixel."""
-        part, delivery_id, message_id, url_id, _, _ = token
         headers, now = scope.headers, self._now()
         is_expired = known is not None and known.expires_at is not None and known.expires_at <= now
         flags = PLAIN
         if not is_verified or is_expired or method == "HEAD":
             flags = _flags(method, is_verified, is_expired, False)
         source_id = self._cookies.source_of(headers)
-        address = self._address_of(scope, headers)
-        stored = address if self._is_address_stored else ""
-        agent = headers.get("user-agent")
-        if agent is None or len(agent) > USER_AGENT_LENGTH_MAX:
-            agent = user_agent_of(headers)
-        hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
-        self._record(now, address, hit)
+        self._log(scope, headers, now, token, flags, source_id)
         if self._flusher is not None:
             proto = _AfterSync(proto, self._flusher)
         proto.response_bytes(200, IMAGE_HEADERS, PIXEL)
@@ -218,6 +206,19 @@ class Hits:
             self._metrics.pixels += 1
         else:
             self._metrics.requests[kind, "pixel"] += 1
+
+    def _log(
+        self, scope: Any, headers: Any, now: datetime, token: _Token, flags: str, source_id: str
+    ) -> None:
+        """Record a hit; `headers` are those of `scope`, which it copies whenever it is asked."""
+        part, delivery_id, message_id, url_id, _, _ = token
+        address = self._address_of(scope, headers)
+        stored = address if self._is_address_stored else ""
+        agent = headers.get("user-agent")
+        if agent is None or len(agent) > USER_AGENT_LENGTH_MAX:
+            agent = user_agent_of(headers)
+        hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
+        self._record(now, address, hit)
 
     def _miss(self, proto: Any, token: _Token, kind: str) -> None:
         """Answer a hit that leads nowhere; tell when it was one of ours, once for each link."""

@@ -16,9 +16,12 @@ __all__ = [
     "PRIVATE_HEADERS",
     "UNAVAILABLE",
     "XML_HEADERS",
+    "Headers",
 ]
 
-PRIVATE_HEADERS: Final = (
+Headers = tuple[tuple[str, str], ...]
+
+PRIVATE_HEADERS: Final[Headers] = (
     ("cache-control", "no-store"),
     ("x-robots-tag", "noindex, nofollow"),
     ("referrer-policy", "no-referrer"),

@@ -21,6 +21,7 @@ __all__ = ["place_of", "serve"]
 
 _DRAIN_SECONDS: Final = 5.0
 _FILES_MAX: Final = 65_536
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(
@@ -44,23 +45,14 @@ def serve(
     has_told = listener is not None
     listener = listener or listen(config.host, config.port)
     collector = Collector(config, clock or SystemClock(), entropy or SystemEntropy())
+    # Who asks for the end while the spool is being opened is heard once the loop can end in order.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         collector.open()
-    except Busy as error:
+    except BaseException as error:
         listener.close()
-        raise Busy(
-            f"Server id {config.server_id} is in use by another tracking server, which holds"
-            f" {config.spool_directory}; choose another id."
-        ) from error
-    except OSError as error:
-        listener.close()
-        raise Transient(
-            f"The tracking server cannot use {error.filename or config.spool_directory}:"
-            f" {error.strerror}."
-        ) from error
-    except BaseException:
-        listener.close()
-        raise
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        raise _told(error, config) from error
     if not has_told:
         telemetry.logger("collector").info("listening", address=place_of(listener, config.host))
     try:
@@ -86,11 +78,25 @@ def place_of(listener: socket.socket, host: str) -> str:
     return f"http://{name}:{listener.getsockname()[1]}"
 
 
+def _told(error: BaseException, config: CollectorConfig) -> BaseException:
+    """Say why the server cannot start, where an administrator can do something about it."""
+    if isinstance(error, Busy):
+        return Busy(
+            f"Server id {config.server_id} is in use by another tracking server, which holds"
+            f" {config.spool_directory}; choose another id."
+        )
+    if isinstance(error, OSError):
+        place = error.filename or config.spool_directory
+        return Transient(f"The tracking server cannot use {place}: {error.strerror}.")
+    return error
+
+
 async def _serve(worker: Worker) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         loop.add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     return await worker.run(stop, drain_seconds=_DRAIN_SECONDS)
 
 

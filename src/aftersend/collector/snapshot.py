@@ -22,6 +22,7 @@ from aftersend.collector.metrics import Metrics
 from aftersend.model.ids import ServerId
 from aftersend.platform import files
 from aftersend.platform.clock import Clock
+from aftersend.platform.release import build
 from aftersend.platform.telemetry import logger
 from aftersend.spool import State, Writer
 
@@ -106,7 +107,6 @@ class Snapshots:
         self._is_failing = False
         has_others = len(config.server_ids) > 1
         self._directory = config.run_directory if has_others else None
-        self._build = ""
 
     def open(self, writer: Writer) -> None:
         """Tell from now on how `writer` fares."""
@@ -142,7 +142,7 @@ class Snapshots:
         return Snapshot(
             server_id=self._config.server_id,
             process_id=os.getpid(),
-            build=self.build,
+            build=build(),
             started_at=self._started_at,
             written_at=self._clock.now(),
             last=state.last,
@@ -166,15 +166,6 @@ class Snapshots:
             found = self._read(server_id)
             told.append(found or Told(server_id, Fares.GONE, None, 0.0))
         return told
-
-    @property
-    def build(self) -> str:
-        """Tell the version of this program."""
-        if not self._build:
-            from importlib.metadata import version  # slow to import, and a click never needs it
-
-            self._build = version("aftersend")
-        return self._build
 
     def _read(self, server_id: ServerId) -> Told | None:
         if self._directory is None:

@@ -9,15 +9,16 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
-from hmac import compare_digest
 from typing import Any, Final
 
 from aftersend.collector.budget import source_of
 from aftersend.collector.client import peer_of
 from aftersend.collector.config import CollectorConfig
+from aftersend.collector.guard import Guard
 from aftersend.collector.metrics import Metrics
 from aftersend.collector.page import JSON_HEADERS, NOT_ALLOWED, NOT_ALLOWED_HEADERS
 from aftersend.collector.snapshot import Fares, Snapshot, Snapshots, Told
+from aftersend.platform.release import build
 from aftersend.platform.telemetry import logger
 
 __all__ = ["Status"]
@@ -41,7 +42,7 @@ class Status:
         """Prepare."""
         self._config, self._snapshots = config, snapshots
         self._requests = metrics.requests
-        self._expected = f"Bearer {config.password}".encode()
+        self._guard = Guard(config)
         self._running = 0
 
     def has(self, path: str) -> bool:
@@ -54,16 +55,14 @@ class Status:
             proto.response_bytes(405, NOT_ALLOWED_HEADERS, NOT_ALLOWED)
             return
         if scope.path == _METRICS and not self._may_know(scope):
-            headers = [*JSON_HEADERS, ("www-authenticate", "Bearer")]
             self._requests["metrics", "refused"] += 1
-            refusal = b'{"error": "The registration password is missing or wrong."}'
-            proto.response_bytes(401, headers, refusal)
+            self._guard.turn_away(proto)
             return
         told = self._snapshots.all()
         if scope.path == _METRICS:
             await self._tell_metrics(proto, told)
         else:
-            status, body = _health(self._snapshots.build, told)
+            status, body = _health(told)
             self._requests["health", "ok" if status == _OK else "red"] += 1
             proto.response_bytes(status, JSON_HEADERS, body)
 
@@ -87,7 +86,7 @@ class Status:
 
     def _may_know(self, scope: Any) -> bool:
         headers = scope.headers
-        if compare_digest((headers.get("authorization") or "").encode(), self._expected):
+        if self._guard.knows_password(headers):
             return True
         is_here = source_of(peer_of(scope.client)) == source_of("::1")
         return is_here and not any(name in headers for name in _PASSED_ON)
@@ -99,7 +98,7 @@ def _exposition(config: CollectorConfig, told: Sequence[Told]) -> bytes:
     return exposition(config, told)
 
 
-def _health(build: str, told: Sequence[Told]) -> tuple[int, bytes]:
+def _health(told: Sequence[Told]) -> tuple[int, bytes]:
     """Sum up: red while any server's lines wait for its disk, degraded while one is missing."""
     own = told[0].snapshot
     assert own is not None, "who is asked is there"
@@ -112,7 +111,7 @@ def _health(build: str, told: Sequence[Told]) -> tuple[int, bytes]:
     document = {
         "status": "red" if is_red else "ok" if fares == {Fares.OK} else "degraded",
         "server_id": own.server_id,
-        "build": build,
+        "build": build(),
         "spool": _spool(own),
         "unrecorded": unrecorded,
         "servers": [_server(each) for each in told],

@@ -27,7 +27,6 @@ from aftersend.collector.config import CollectorConfig
 from aftersend.collector.cookie import (
     NO_COOKIES,
     Cookies,
-    Headers,
     is_refused,
     last_delivery_of,
     session_of,
@@ -35,7 +34,7 @@ from aftersend.collector.cookie import (
 )
 from aftersend.collector.flusher import Flusher
 from aftersend.collector.metrics import Metrics
-from aftersend.collector.page import IMAGE_HEADERS, PIXEL
+from aftersend.collector.page import IMAGE_HEADERS, PIXEL, Headers
 from aftersend.collector.recorder import Recorder
 from aftersend.errors import InvalidToken
 from aftersend.model.ids import ID_MAX, NO_URL_ID

@@ -232,6 +232,11 @@ class WebTrackingMode(StrEnum):
     ANONYMOUS_LAST = "anonymous-last"
 
     @property
+    def label(self) -> str:
+        """Say in words whose visits are kept."""
+        return _WEB_MODE_LABELS[self]
+
+    @property
     def is_permanent(self) -> bool:
         """Tell whether a browser is enough that was identified before; so it is in anonymous."""
         return self is not WebTrackingMode.SESSION
@@ -245,6 +250,19 @@ class WebTrackingMode(StrEnum):
     def is_last_delivery(self) -> bool:
         """Tell whether the last click of the browser says which delivery a visit belongs to."""
         return self in (WebTrackingMode.PERMANENT_LAST, WebTrackingMode.ANONYMOUS_LAST)
+
+
+_WEB_MODE_LABELS: Final = {
+    WebTrackingMode.SESSION: "Session: visits after a click, until the browser is closed",
+    WebTrackingMode.PERMANENT_FORCED: "Permanent: visits of browsers that once clicked, for the"
+    " delivery that the tag names",
+    WebTrackingMode.PERMANENT_LAST: "Permanent: visits of browsers that once clicked, for the"
+    " delivery clicked last",
+    WebTrackingMode.ANONYMOUS_FORCED: "Anonymous: visits of all browsers, for the delivery that"
+    " the tag names",
+    WebTrackingMode.ANONYMOUS_LAST: "Anonymous: visits of all browsers, for the delivery clicked"
+    " last",
+}
 
 
 class MirrorMode(StrEnum):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from importlib.metadata import version
 from typing import Any, Final
 
 from litestar import MediaType, Response, get
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aftersend.database.schema import delivery, workflow, workflow_run
 from aftersend.model.enumeration import DeliveryState
+from aftersend.platform.release import build
 from aftersend.web.services import Given, Services
 
 __all__ = ["HANDLERS"]
@@ -32,7 +32,7 @@ def health(services: Given[Services]) -> Response[dict[str, Any]]:
         with services.database.read() as connection:
             rows = connection.execute(select(workflow)).all()
     except SQLAlchemyError:
-        document = {"status": "down", "version": version("aftersend"), "database": "unreachable"}
+        document = {"status": "down", "version": build(), "database": "unreachable"}
         return Response(document, status_code=503)
     workflows = {
         row.name: "failed"
@@ -46,7 +46,7 @@ def health(services: Given[Services]) -> Response[dict[str, Any]]:
     return Response(
         {
             "status": status,
-            "version": version("aftersend"),
+            "version": build(),
             "database": "ok",
             "workflows": workflows,
         }
@@ -79,7 +79,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         info = GaugeMetricFamily("aftersend_build_info", "Version that runs.", labels=["version"])
-        info.add_metric([version("aftersend")], 1)
+        info.add_metric([build()], 1)
         yield info
         with self._services.database.read() as connection:
             yield from _of_deliveries(connection)

@@ -30,13 +30,6 @@ __all__ = ["HANDLERS", "make_runner"]
 
 _PATH: Final = "/tracking-servers"
 _VERIFY, _REGISTER = "verify", "register"
-_MODES: Final = {
-    WebTrackingMode.SESSION: "Session: visits after a click, until the browser is closed",
-    WebTrackingMode.PERMANENT_FORCED: "Permanent, for the delivery that the tag names",
-    WebTrackingMode.PERMANENT_LAST: "Permanent, for the delivery clicked last",
-    WebTrackingMode.ANONYMOUS_FORCED: "Anonymous, for the delivery that the tag names",
-    WebTrackingMode.ANONYMOUS_LAST: "Anonymous, for the delivery clicked last",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ def _facts(settings: Settings) -> list[tuple[str, str]]:
     budget = collector.source_hits_per_minute_max
     return [
         ("Instance", collector.instance),
-        ("Web tracking mode", _MODES[WebTrackingMode(web.mode)]),
+        ("Web tracking mode", WebTrackingMode(web.mode).label),
         ("Visits without a message", f"Delivery {web.delivery}"),
         ("Cookies", _cookies(settings)),
         ("Delimiter pairs", " ".join(settings.content.delimiter_pairs)),

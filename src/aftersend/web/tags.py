@@ -25,15 +25,6 @@ from aftersend.web.template import page
 
 __all__ = ["HANDLERS"]
 
-_MODES: Final = {
-    WebTrackingMode.SESSION: "visits in the session of a click",
-    WebTrackingMode.PERMANENT_FORCED: "visits of browsers that once clicked, for the delivery that"
-    " the tag names",
-    WebTrackingMode.PERMANENT_LAST: "visits of browsers that once clicked, for the delivery clicked"
-    " last",
-    WebTrackingMode.ANONYMOUS_FORCED: "visits of all browsers, for the delivery that the tag names",
-    WebTrackingMode.ANONYMOUS_LAST: "visits of all browsers, for the delivery clicked last",
-}
 _LENGTHS: Final = {
     "tag_id": TAG_ID_LENGTH_MAX,
     "label": tags.LABEL_LENGTH_MAX,
@@ -66,7 +57,7 @@ def show_tags(
         hits=hits,
         now=services.clock.now(),
         q=q,
-        mode=_MODES[WebTrackingMode(services.settings.web_tracking.mode)],
+        mode=WebTrackingMode(services.settings.web_tracking.mode).label,
         script=f'<script src="{services.addresses.redirect}/r/consent.js"'
         ' data-banner="all-pages" defer></script>',
     )

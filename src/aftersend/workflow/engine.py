@@ -25,7 +25,6 @@ Source: spec §5 (Errors, Journal), §9.1; architecture, "Every run ends in an e
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -38,6 +37,7 @@ from aftersend.errors import AftersendError, Corruption, Transient
 from aftersend.model.enumeration import Severity
 from aftersend.model.run import Counts
 from aftersend.platform.clock import Clock
+from aftersend.platform.release import build
 from aftersend.workflow import schedule
 from aftersend.workflow.definition import Definition, Step
 from aftersend.workflow.lease import Lease, holder, take
@@ -172,7 +172,7 @@ def _begin(
         lease = Lease(database, definition.name, request.owner, definition.lease_s, clock)
         begun = _Begun(definition, lease, run_id, now, clock.monotonic())
         _take_over(connection, begun)
-        release = version("aftersend")
+        release = build()
         text = f"The workflow is being run, by version {release}."
         details = {"version": release, "owner": str(owner), "is_forced": is_forced}
         workflows.write_line(connection, begun.line(RUN, Severity.INFO, text, **details))

@@ -1,15 +1,12 @@
 """Stopping links that are in people's hands: from the operator to a real tracking server."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Thread
 
 import httpx
 import pytest
 
-from aftersend.collector.config import CollectorConfig
-from aftersend.collector.embedded import running
 from aftersend.database import deliveries
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.blocking import set_blocked
@@ -20,12 +17,11 @@ from aftersend.delivery.properties import Properties, change_properties
 from aftersend.errors import Corruption, InvalidInput, NotFound
 from aftersend.model.catalogue import decode, file_name
 from aftersend.model.enumeration import DeliveryState, TrackingMode
-from aftersend.model.ids import OPEN_URL_ID, DeliveryId, ServerId, UrlId
+from aftersend.model.ids import OPEN_URL_ID, DeliveryId, UrlId
 from aftersend.platform.clock import ManualClock
 from tests.support.post_office import (
     ADDRESSES,
     HTML,
-    KEYS,
     add_recipients,
     draft,
     html_of,
@@ -59,20 +55,6 @@ def letter(office: PostOffice) -> Letter:
         rf'href=[\'"]{ADDRESSES.redirect}(/r/\w+)', html_of(read(server.taken[-1].data))
     )
     return Letter(number, shop.id, bye.id, *paths)
-
-
-@pytest.fixture
-def visitor(office: PostOffice, clock: ManualClock) -> Iterator[httpx.Client]:
-    """Give somebody with a browser in front of a tracking server on the clock of the office."""
-    config = CollectorConfig(
-        server_id=ServerId("1"),
-        catalogue_directory=office.catalogue,
-        spool_directory=office.sending.parent / "spool" / "1",
-        keys=KEYS,
-        password=office.password,
-    )
-    with running(config, clock) as url, httpx.Client(base_url=url, trust_env=False) as client:
-        yield client
 
 
 def _blocked(office: PostOffice, delivery_id: DeliveryId) -> set[UrlId]:

@@ -1,14 +1,11 @@
 """How long links last: from the analysis to a real tracking server."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import httpx
 import pytest
 
-from aftersend.collector.config import CollectorConfig
-from aftersend.collector.embedded import running
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.create import create
 from aftersend.delivery.office import PostOffice
@@ -16,12 +13,11 @@ from aftersend.delivery.properties import Properties, change_properties
 from aftersend.errors import Transient
 from aftersend.model.catalogue import decode, file_name
 from aftersend.model.enumeration import DeliveryState
-from aftersend.model.ids import DeliveryId, ServerId
+from aftersend.model.ids import DeliveryId
 from aftersend.platform.clock import ManualClock
 from tests.support.post_office import (
     ADDRESSES,
     HTML,
-    KEYS,
     NOW,
     add_recipients,
     delivery_of,
@@ -44,20 +40,6 @@ def _expiry(office: PostOffice, delivery_id: DeliveryId) -> datetime | None:
 def _links(server: ScriptedServer) -> list[str]:
     html = html_of(read(server.taken[-1].data))
     return re.findall(rf'href=[\'"]{ADDRESSES.redirect}(/r/\w+)', html)
-
-
-@pytest.fixture
-def visitor(office: PostOffice, clock: ManualClock) -> Iterator[httpx.Client]:
-    """Give somebody with a browser in front of a tracking server on the clock of the office."""
-    config = CollectorConfig(
-        server_id=ServerId("1"),
-        catalogue_directory=office.catalogue,
-        spool_directory=office.sending.parent / "spool" / "1",
-        keys=KEYS,
-        password=office.password,
-    )
-    with running(config, clock) as url, httpx.Client(base_url=url, trust_env=False) as client:
-        yield client
 
 
 def test_links_end_when_their_time_has_come(

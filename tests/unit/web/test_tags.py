@@ -65,7 +65,7 @@ def test_an_instance_without_tags_says_what_they_are(client: TestClient[Any]) ->
     assert "No web tags yet" in text
     assert 'href="/web-tags/new"' in text
     assert "http://t.example/r/consent.js" in text
-    assert "visits in the session of a click" in text
+    assert "Session: visits after a click, until the browser is closed" in text
 
 
 def test_tags_are_listed_with_their_hits(
