@@ -61,7 +61,7 @@ def test_every_answered_hit_is_in_one_spool(workers: WorkerSet, is_gentle: bool)
     assert set(answered) <= stored.keys()
     assert set(stored.values()) == {1}
     assert logs.count('"event": "started again"') == (0 if is_gentle else 4)
-    if not is_gentle:  # who is killed leaves its clients to the other; else the kernel may choose one
+    if not is_gentle:  # who is killed leaves its clients to the other
         assert all(stored_lines(spool) for spool in workers.spools), "both have served"
 
 

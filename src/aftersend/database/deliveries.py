@@ -90,6 +90,8 @@ class Delivery:
     open_formula: str = ""
     link_parameters: str = ""
     untracked_reason: str = ""
+    deleted_at: datetime | None = None
+    messages_purged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

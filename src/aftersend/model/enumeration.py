@@ -50,7 +50,7 @@ class _Labelled(IntEnum):
 
 
 class UrlType(_Labelled):
-    """What a tracked URL counts (spec §1.7)."""
+    """What a tracked URL counts (spec §1.7); 90 is ours."""
 
     EMAIL_CLICK = 1, "Email click"
     OPEN = 2, "Open"
@@ -58,6 +58,7 @@ class UrlType(_Labelled):
     WEB = 4, "Web"
     TRANSACTION = 5, "Transaction"
     MIRROR_PAGE = 6, "Mirror page"
+    HONEYPOT = 90, "Honeypot"
 
 
 class DeliveryState(_Labelled):

@@ -7,7 +7,8 @@ Eleven fields, separated by one tab each, ended by one line feed; ASCII only::
      3  message id   lower-case hex, 0 = none
      4  delivery id  lower-case hex
      5  url id       lower-case hex, 1 = open, 0 = web tag, which field 9 names
-     6  flags        ``0``, or letters: u unverified, h HEAD, x expired, b link blocked; the
+     6  flags        ``0``, or letters: u unverified, h HEAD, x expired, b link blocked,
+                    p somebody of this network has just tried a garbled token; the
                     workflow adds a where it found out whose web visit it is, and d where
                     the visit of nobody known named a delivery
      7  source id    UUID of the permanent cookie, or empty
@@ -40,6 +41,7 @@ __all__ = [
     "NAMED",
     "PATTERN",
     "PLAIN",
+    "PROBED",
     "UNVERIFIED",
     "LogLine",
     "decode",
@@ -55,6 +57,7 @@ UNVERIFIED: Final = "u"
 HEAD: Final = "h"
 EXPIRED: Final = "x"
 BLOCKED: Final = "b"
+PROBED: Final = "p"
 ATTRIBUTED: Final = "a"
 NAMED: Final = "d"
 LINE_BYTES_MAX: Final = 16_384

@@ -27,7 +27,9 @@ def test_a_text_is_kept_once_and_never_changed(tmp_path: Path) -> None:
         user_agents.keep(connection, {})
 
     with world.database.read() as connection:
-        rows = connection.execute(select(user_agent).order_by(user_agent.c.id)).all()
+        rows = connection.execute(
+            select(user_agent.c.id, user_agent.c.text).order_by(user_agent.c.id)
+        ).all()
         missing = user_agents.unknown(connection, [1, 2, 3, 2**63 - 1, -(2**63)])
     assert [(-2, "two"), (1, "one"), (3, "three")] == rows
     assert {2, 2**63 - 1, -(2**63)} == missing

@@ -17,6 +17,7 @@ from aftersend.model.enumeration import (
 CODES: dict[str, dict[str, int]] = {
     "UrlType": {
         "EMAIL_CLICK": 1, "OPEN": 2, "OPT_OUT": 3, "WEB": 4, "TRANSACTION": 5, "MIRROR_PAGE": 6,
+        "HONEYPOT": 90,
     },
     "DeliveryState": {
         "BEING_EDITED": 0, "FAILED": 13, "TARGET_READY": 45, "START_PENDING": 51,

@@ -1,11 +1,5 @@
-"""Every table of the control plane, with the names of the field.
+"""Recipients, deliveries, their content, links and messages (spec §1.3 to §1.7)."""
 
-Times are aware and in UTC in Python, text without zone in SQLite, `timestamptz` in PostgreSQL.
-Enumerations are kept as the codes of `aftersend.model.enumeration`.
-Source: spec §1.3 to §1.11; architecture, "Control plane tables".
-"""
-
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -14,78 +8,26 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
-    Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
 )
 
-__all__ = ["UtcDateTime", "metadata"]
+from aftersend.database.schema.base import BigId, UtcDateTime, metadata
 
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite counts up only columns of type INTEGER, which hold 64 bits there."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: aware and in UTC on the Python side."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Refuse naive times; SQLite keeps UTC without a zone."""
-        if value is None:
-            return None
-        assert value.tzinfo is not None, "times are aware"
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give aware UTC times."""
-        if value is None:
-            return None
-        at: datetime = value
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+__all__ = ["analysis_check", "block", "content", "delivery", "delivery_target", "exclusion"]
+__all__ += ["message", "recipient", "seed", "tracked_url", "url_memory"]
 
 
 def _hash_of_source(context: Any) -> str:
     return sha256(context.get_current_parameters()["source"].encode()).hexdigest()
 
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-option = Table(
-    "option",
-    metadata,
-    Column("name", String(100), primary_key=True),
-    Column("value", Text, nullable=False),
-)
-
-operator = Table(
-    "operator",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("name", String(100), nullable=False, unique=True),
-    Column("password_hash", String(255), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-)
 
 recipient = Table(
     "recipient",
@@ -144,6 +86,10 @@ delivery = Table(
     Column("analysed_at", UtcDateTime),
     Column("contact_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    # Deleted by somebody: hidden at once, removed by the cleanup later.
+    Column("deleted_at", UtcDateTime),
+    # The cleanup has removed messages of it, so they cannot be counted again.
+    Column("messages_purged_at", UtcDateTime),
     sqlite_autoincrement=True,
 )
 
@@ -169,14 +115,6 @@ block = Table(
     Column("html", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("modified_at", UtcDateTime, nullable=False),
-)
-
-enumeration_value = Table(
-    "enumeration_value",
-    metadata,
-    Column("enumeration", String(64), primary_key=True),
-    Column("value", String(100), primary_key=True),
-    Column("label", String(255), nullable=False),
 )
 
 delivery_target = Table(
@@ -278,127 +216,4 @@ analysis_check = Table(
     Column("level", SmallInteger, nullable=False),
     Column("rule", String(100), nullable=False),
     Column("text", Text, nullable=False),
-)
-
-tracking_server = Table(
-    "tracking_server",
-    metadata,
-    Column("id", String(1), primary_key=True),
-    Column("internal_url", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    # What it said of itself when it was registered; null: it was not reached yet.
-    Column("registered_at", UtcDateTime),
-    Column("build", String(50), nullable=False, default="", server_default=""),
-    Column("host", String(255), nullable=False, default="", server_default=""),
-    # Why it could not be registered or reached the last time; empty: it was.
-    Column("problem", Text, nullable=False, default="", server_default=""),
-)
-
-public_address = Table(
-    "public_address",
-    metadata,
-    Column("url", Text, primary_key=True),
-    Column("checked_at", UtcDateTime, nullable=False),
-    # Null: it never led to a tracking server of ours.
-    Column("verified_at", UtcDateTime),
-    # One letter or digit for each tracking server that answered.
-    Column("servers", String(64), nullable=False, default=""),
-    Column("problem", Text, nullable=False, default=""),
-)
-
-user_agent = Table(
-    "user_agent",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("text", Text, nullable=False),
-)
-
-tracking_stats = Table(
-    "tracking_stats",
-    metadata,
-    Column("delivery_id", BigInteger, primary_key=True),
-    Column("url_id", BigInteger, primary_key=True),
-    Column("start", UtcDateTime, primary_key=True),
-    Column("total_clicks", Integer, nullable=False),
-    # Hits of a web tag are spread over deliveries.
-    Index(None, "url_id", "start"),
-)
-
-delivery_log_stats = Table(
-    "delivery_log_stats",
-    metadata,
-    Column("delivery_id", BigInteger, primary_key=True),
-    Column("domain", String(255), primary_key=True),
-    Column("success", Integer, nullable=False),
-    Column("error", Integer, nullable=False),
-    Column("recipient_open", Integer, nullable=False),
-    Column("recipient_click", Integer, nullable=False),
-    Column("person_click", Integer, nullable=False),
-    Column("opt_out", Integer, nullable=False),
-)
-
-delivery_indicator = Table(
-    "delivery_indicator",
-    metadata,
-    Column("delivery_id", BigInteger, primary_key=True),
-    Column("recipient_open", Integer, nullable=False),
-    Column("total_recipient_open", Integer, nullable=False),
-    Column("recipient_click", Integer, nullable=False),
-    Column("person_click", Integer, nullable=False),
-    Column("total_recipient_click", Integer, nullable=False),
-    Column("opt_out", Integer, nullable=False),
-    Column("mirror_page", Integer, nullable=False),
-    Column("total_web_page", Integer, nullable=False, default=0, server_default="0"),
-    Column("transaction", Integer, nullable=False, default=0, server_default="0"),
-    Column("amount", Float, nullable=False, default=0.0, server_default="0"),
-    Column("article", BigInteger, nullable=False, default=0, server_default="0"),
-    Column("computed_at", UtcDateTime, nullable=False),
-    Column("lake_version", BigInteger, nullable=False),
-)
-
-workflow = Table(
-    "workflow",
-    metadata,
-    Column("name", String(100), primary_key=True),
-    Column("label", String(255), nullable=False),
-    Column("schedule", String(100), nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("is_failed", Boolean, nullable=False, default=False),
-    Column("next_at", UtcDateTime),
-    Column("lease_owner", String(255), nullable=False, default=""),
-    Column("lease_until", UtcDateTime),
-)
-
-workflow_run = Table(
-    "workflow_run",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("workflow", ForeignKey("workflow.name"), nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Column("state", String(16), nullable=False),
-    Column("read", BigInteger, nullable=False, default=0),
-    Column("loaded", BigInteger, nullable=False, default=0),
-    Column("already", BigInteger, nullable=False, default=0),
-    Column("rejected", JSON, nullable=False, default=dict),
-    Column("deliveries", Integer, nullable=False, default=0),
-    Column("seconds", Float, nullable=False, default=0.0),
-    Column("error", Text, nullable=False, default=""),
-    Index(None, "workflow", "started_at"),
-    sqlite_autoincrement=True,
-)
-
-journal_line = Table(
-    "journal_line",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("workflow", String(100), nullable=False),
-    Column("run_id", BigInteger),
-    Column("at", UtcDateTime, nullable=False),
-    Column("activity", String(100), nullable=False),
-    Column("severity", SmallInteger, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("details", JSON, nullable=False, default=dict),
-    Index(None, "workflow", "at"),
-    sqlite_autoincrement=True,
 )
