@@ -67,7 +67,9 @@ def test_a_row_tells_all_of_a_line_and_its_message(tmp_path: Path) -> None:
         }
     ] == world.hits()
     with world.database.read() as connection:
-        assert [(agent_id("Ü"), "Ü")] == connection.execute(select(schema.user_agent)).all()
+        assert [(agent_id("Ü"), "Ü")] == connection.execute(
+            select(schema.user_agent.c.id, schema.user_agent.c.text)
+        ).all()
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,8 @@ def upgrade() -> None:
     _extend_workflow()
     _create_statistics()
     _create_audit()
-    with op.batch_alter_table("delivery") as batch:
-        batch.add_column(_time("deleted_at"))
-        batch.add_column(_time("messages_purged_at"))
+    op.add_column("delivery", _time("deleted_at"))
+    op.add_column("delivery", _time("messages_purged_at"))
 
 
 def _text(name: str, length: int, default: str = "") -> sa.Column[str]:
@@ -55,31 +54,28 @@ def _time(name: str) -> sa.Column[Any]:
 
 
 def _extend_user_agent() -> None:
-    with op.batch_alter_table("user_agent") as batch:
-        for name, length in (
-            ("browser", 50),
-            ("browser_version", 10),
-            ("os", 50),
-            ("os_family", 20),
-            ("device", 255),
-        ):
-            batch.add_column(_text(name, length))
-        batch.add_column(_flag("is_mobile"))
-        batch.add_column(_flag("is_recognised"))
-        batch.add_column(_text("rule", 32))
-        batch.add_column(_text("edition", 64))
+    for name, length in (
+        ("browser", 50),
+        ("browser_version", 10),
+        ("os", 50),
+        ("os_family", 20),
+        ("device", 255),
+    ):
+        op.add_column("user_agent", _text(name, length))
+    op.add_column("user_agent", _flag("is_mobile"))
+    op.add_column("user_agent", _flag("is_recognised"))
+    op.add_column("user_agent", _text("rule", 32))
+    op.add_column("user_agent", _text("edition", 64))
 
 
 def _extend_statistics() -> None:
-    with op.batch_alter_table("delivery_log_stats") as batch:
-        for name in ("prepared", *_FAILURES):
-            batch.add_column(_number(name))
-    with op.batch_alter_table("delivery_indicator") as batch:
-        batch.add_column(_count("hits"))
-        batch.add_column(_count("pending"))
-        batch.add_column(_time("pending_since"))
-        batch.add_column(_time("pending_from"))
-        batch.add_column(_flag("is_frozen"))
+    for name in ("prepared", *_FAILURES):
+        op.add_column("delivery_log_stats", _number(name))
+    op.add_column("delivery_indicator", _count("hits"))
+    op.add_column("delivery_indicator", _count("pending"))
+    op.add_column("delivery_indicator", _time("pending_since"))
+    op.add_column("delivery_indicator", _time("pending_from"))
+    op.add_column("delivery_indicator", _flag("is_frozen"))
 
 
 def _extend_workflow() -> None:
@@ -90,22 +86,21 @@ def _extend_workflow() -> None:
             type_=sa.String(length=255),
             existing_nullable=False,
         )
-        batch.add_column(_flag("is_schedule_own"))
-        batch.add_column(_number("scheduled_runs"))
-        batch.add_column(_text("request", 16))
-        batch.add_column(_text("resume_at", 100))
-        batch.add_column(_text("error_policy", 16, "stop"))
-        batch.add_column(_number("errors"))
-        batch.add_column(_number("errors_max"))
-        batch.add_column(_number("history_days", "30"))
-        batch.add_column(_time("paused_at"))
-        batch.add_column(_number("notices"))
-    with op.batch_alter_table("workflow_run") as batch:
-        batch.add_column(_text("activity", 100))
-        batch.add_column(_count("done"))
-        batch.add_column(_count("total"))
-        batch.add_column(_flag("is_simulated"))
-        batch.add_column(_text("started_by", 100))
+    op.add_column("workflow", _flag("is_schedule_own"))
+    op.add_column("workflow", _number("scheduled_runs"))
+    op.add_column("workflow", _text("request", 16))
+    op.add_column("workflow", _text("resume_at", 100))
+    op.add_column("workflow", _text("error_policy", 16, "stop"))
+    op.add_column("workflow", _number("errors"))
+    op.add_column("workflow", _number("errors_max"))
+    op.add_column("workflow", _number("history_days", "30"))
+    op.add_column("workflow", _time("paused_at"))
+    op.add_column("workflow", _number("notices"))
+    op.add_column("workflow_run", _text("activity", 100))
+    op.add_column("workflow_run", _count("done"))
+    op.add_column("workflow_run", _count("total"))
+    op.add_column("workflow_run", _flag("is_simulated"))
+    op.add_column("workflow_run", _text("started_by", 100))
 
 
 def _create_statistics() -> None:
