@@ -31,6 +31,7 @@ from aftersend.collector.page import (
     XML_HEADERS,
 )
 from aftersend.collector.ping import Pings
+from aftersend.collector.probe import Probes
 from aftersend.collector.recorder import Recorder
 from aftersend.collector.registration import Registration
 from aftersend.collector.resources import Resources
@@ -89,6 +90,7 @@ class Collector:
         )
         self._consent = Consent(config, self._cookies)
         self._pings = Pings(config)
+        self._probes = Probes(config.probe_s)
         self._address_of = address_reader(config)
         self._writer: Writer | None = None
         self._flusher: Flusher | None = None
@@ -136,6 +138,7 @@ class Collector:
             metrics=self._metrics,
             flusher=self._flusher if config.fsync_interval_ms == 0 else None,
             is_elsewhere=self._spares.is_worth_asking if config.spare_servers else None,
+            probes=self._probes,
         )
         self._late_hits = self._made_late_hits(writer) if config.spare_servers else None
         self._snapshots.open(writer)
@@ -219,7 +222,9 @@ class Collector:
         for plain in respelled(path):
             with suppress(InvalidToken):
                 return self._hits.answer(scope, proto, plain, method)
-        self._not_found(proto, "probe")  # scanners try what they have made of a token
+        if path != _HIT:  # scanners try what they have made of a token
+            self._probes.note(self._address_of(scope, scope.headers), self._clock.now())
+        self._not_found(proto, "probe")
         return True
 
     def _visit(self, scope: Any, proto: Any) -> bool:

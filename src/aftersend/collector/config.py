@@ -60,6 +60,7 @@ class CollectorConfig:
     spare_servers: tuple[str, ...] = ()
     resource_directory: Path | None = None
     source_hits_per_minute_max: int = 60_000
+    probe_s: float = 10.0
     web_tracking_mode: WebTrackingMode = WebTrackingMode.SESSION
     is_visitor_tracked: bool = False
     parameters_length_max: int = 64
@@ -167,6 +168,7 @@ def configured(
         spare_servers=collector.spare_servers,
         resource_directory=var / "res",
         source_hits_per_minute_max=collector.source_hits_per_minute_max,
+        probe_s=settings.machines.probe_s,
         web_tracking_mode=WebTrackingMode(settings.web_tracking.mode),
         is_visitor_tracked=settings.web_tracking.is_visitor_tracked,
         parameters_length_max=settings.web_tracking.parameters_length_max,

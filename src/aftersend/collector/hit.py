@@ -30,11 +30,12 @@ from aftersend.collector.page import (
     PIXEL,
     PRIVATE_HEADERS,
 )
+from aftersend.collector.probe import Probes
 from aftersend.collector.recorder import Recorder
 from aftersend.model.catalogue import location
 from aftersend.model.enumeration import Part
 from aftersend.model.ids import OPEN_URL_ID
-from aftersend.model.logline import BLOCKED, EXPIRED, HEAD, PLAIN, UNVERIFIED
+from aftersend.model.logline import BLOCKED, EXPIRED, HEAD, PLAIN, PROBED, UNVERIFIED
 from aftersend.model.token import unpack
 from aftersend.platform.clock import Clock
 from aftersend.platform.telemetry import logger
@@ -67,10 +68,12 @@ class Hits:
         metrics: Metrics,
         flusher: Flusher | None = None,
         is_elsewhere: Callable[[int], bool] | None = None,
+        probes: Probes | None = None,
     ) -> None:
         """Take an open recorder; with a flusher, answers wait until their lines are on the disk.
 
-        `is_elsewhere` tells of a delivery whether somebody else may know its links.
+        `is_elsewhere` tells of a delivery whether somebody else may know its links; `probes` is
+        told of tokens that are not ours.
         """
         self._keys, self._now = config.keys, clock.now
         self._catalogue_of, self._cookies = catalogues.get, cookies
@@ -79,6 +82,7 @@ class Hits:
         self._address_of = address_reader(config)
         self._is_address_stored = config.is_address_stored
         self._accepts_unsigned = config.accepts_unsigned
+        self._probes = probes or Probes(0)
         self._missing: set[tuple[int, int]] = set()
 
     def answer(self, scope: Any, proto: Any, path: str, method: str) -> bool:
@@ -93,7 +97,7 @@ class Hits:
         known = self._catalogue_of(token[1])
         if is_image or token[3] == OPEN_URL_ID:
             if known is None and not token[5]:
-                self._miss(proto, token, "open")
+                self._miss(scope, proto, token, "open")
             else:
                 # Neither a click's token with the ending of an image nor the reverse is of ours.
                 is_verified = token[5] and is_image and token[3] == OPEN_URL_ID
@@ -105,7 +109,7 @@ class Hits:
         elif self._is_elsewhere is not None and token[5] and self._is_elsewhere(token[1]):
             return False
         else:
-            self._miss(proto, token, "click")
+            self._miss(scope, proto, token, "click")
         return True
 
     def delivery_of(self, path: str) -> int:
@@ -123,11 +127,11 @@ class Hits:
             return False
         known = self._catalogue_of(token[1])
         if known is None:
-            self._miss(proto, token, "legacy")
+            self._miss(scope, proto, token, "legacy")
         elif token[3] == OPEN_URL_ID:
             self._open(scope, proto, method, token, token[5], known, "legacy")
         elif (link := known.links.get(token[3])) is None:
-            self._miss(proto, token, "legacy")
+            self._miss(scope, proto, token, "legacy")
         else:
             self._click(scope, proto, method, token, "", link, "legacy")
         return True
@@ -156,6 +160,10 @@ class Hits:
         else:
             source_id, cookies = self._cookies.source_of(headers), NO_COOKIES
             flags = _flags(method, is_verified, is_expired, is_blocked)
+            if not is_verified and kind == "click":
+                self._probed(scope, headers, now)
+        if self._probes.is_awake and is_verified and method == "GET":
+            flags = self._with_probe(scope, headers, now, flags)
         self._log(scope, headers, now, token, flags, source_id)
         if self._flusher is not None:
             proto = _AfterSync(proto, self._flusher)
@@ -197,6 +205,8 @@ class Hits:
         flags = PLAIN
         if not is_verified or is_expired or method == "HEAD":
             flags = _flags(method, is_verified, is_expired, False)
+            if not is_verified and kind == "open":
+                self._probed(scope, headers, now)
         source_id = self._cookies.source_of(headers)
         self._log(scope, headers, now, token, flags, source_id)
         if self._flusher is not None:
@@ -206,6 +216,16 @@ class Hits:
             self._metrics.pixels += 1
         else:
             self._metrics.requests[kind, "pixel"] += 1
+
+    def _probed(self, scope: Any, headers: Any, now: datetime) -> None:
+        """Remember from where a token came that was not signed by us."""
+        self._probes.note(self._address_of(scope, headers), now)
+
+    def _with_probe(self, scope: Any, headers: Any, now: datetime, flags: str) -> str:
+        """Add to the flags of a click that it follows a garbled token of its network."""
+        if not self._probes.has_probed(self._address_of(scope, headers), now):
+            return flags
+        return PROBED if flags == PLAIN else flags + PROBED
 
     def _log(
         self, scope: Any, headers: Any, now: datetime, token: _Token, flags: str, source_id: str
@@ -220,11 +240,13 @@ class Hits:
         hit = message_id, delivery_id, url_id, flags, source_id, part, "", agent, stored
         self._record(now, address, hit)
 
-    def _miss(self, proto: Any, token: _Token, kind: str) -> None:
+    def _miss(self, scope: Any, proto: Any, token: _Token, kind: str) -> None:
         """Answer a hit that leads nowhere; tell when it was one of ours, once for each link."""
         proto.response_bytes(404, PAGE_HEADERS, NOT_FOUND)
         self._metrics.requests[kind, "not_found"] += 1
         _, delivery_id, _, url_id, _, is_verified = token
+        if not is_verified and kind != "legacy":
+            self._probed(scope, scope.headers, self._now())
         is_ours = is_verified and kind != "legacy"  # older links can be made up, tokens cannot
         if is_ours and (delivery_id, url_id) not in self._missing:
             if len(self._missing) >= _MISSING_MAX:
