@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from aftersend.errors import AftersendError
+
 __all__ = ["Counts", "StepReport"]
 
 
@@ -38,8 +40,23 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What one step of a run did: a sentence for the journal and what it adds to the counts."""
+    """What one step of a run did: a sentence for the journal and what it adds to the counts.
+
+    `details` are figures beside the counts. With a `failure` the step has kept all that it tells
+    of, and the run ends here.
+    """
 
     text: str
     counts: Counts = field(default_factory=Counts)
     is_warning: bool = False
+    failure: AftersendError | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Do nothing for a step that may be followed by others.
+
+        Raises:
+            AftersendError: why it may not.
+        """
+        if self.failure is not None:
+            raise self.failure

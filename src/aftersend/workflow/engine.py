@@ -35,7 +35,7 @@ from aftersend.database.engine import Database
 from aftersend.database.workflows import FAILED, FINISHED, JournalLine, LeaseRequest, Run
 from aftersend.errors import AftersendError, Corruption, Transient
 from aftersend.model.enumeration import Severity
-from aftersend.model.run import Counts
+from aftersend.model.run import Counts, StepReport
 from aftersend.platform.clock import Clock
 from aftersend.platform.release import build
 from aftersend.workflow import schedule
@@ -127,7 +127,9 @@ def run(
                 context = definition.guard(context, begun.lease.renew)
             for step in definition.steps:
                 activity = step.name
-                counts += _do(begun, step, context)
+                report = _do(begun, step, context)
+                counts += report.counts
+                report.check()
         activity = RUN
         _check(begun, counts)
     except AftersendError as error:
@@ -195,16 +197,19 @@ def _take_over(connection: Connection, begun: _Begun) -> None:
         )
 
 
-def _do(begun: _Begun, step: Step[ContextT], context: ContextT) -> Counts:
+def _do(begun: _Begun, step: Step[ContextT], context: ContextT) -> StepReport:
     begun.lease.renew()
     started = begun.clock.monotonic()
     report = step.do(context)
     seconds = round(begun.clock.monotonic() - started, 3)
     severity = Severity.WARNING if report.is_warning else Severity.INFO
-    line = begun.line(step.name, severity, report.text, **_figures(report.counts), seconds=seconds)
+    if report.failure is not None:
+        severity = Severity.ERROR
+    details = {**report.details, **_figures(report.counts), "seconds": seconds}
+    line = begun.line(step.name, severity, report.text, **details)
     with begun.lease.database.write() as connection:
         workflows.write_line(connection, line)
-    return report.counts
+    return report
 
 
 def _check(begun: _Begun, counts: Counts) -> None:

@@ -149,6 +149,30 @@ def test_an_error_pauses_the_workflow_and_shows(workflow: _Workflow) -> None:
         result.check()
 
 
+def test_a_step_may_fail_with_what_it_has_done(workflow: _Workflow) -> None:
+    """Its counts are in the run, its sentence is an error, and the steps behind it are not done."""
+    done: list[str] = []
+
+    def fail(_context: list[str]) -> StepReport:
+        counts = Counts(read=3, loaded=1, rejected={"shape": 2})
+        failure = InvalidInput("Too much is damaged.")
+        return StepReport("Loaded 1 of 3.", counts, failure=failure, details={"gaps": 4})
+
+    def never(_context: list[str]) -> StepReport:
+        done.append("step3")
+        return StepReport("Done.")
+
+    result = workflow.run(_load, fail, never)
+
+    total = Counts(read=13, loaded=8, already=2, rejected={"shape": 3}, deliveries=3)
+    row = overview(workflow.database, "tracking")
+    lines = journal(workflow.database, "tracking", run=result.run_id)
+    assert (result.state, result.counts, done) == ("failed", total, [])
+    assert (row.state, row.is_failed) == (WorkflowState.PAUSED, True)
+    assert ("step2", Severity.ERROR, "Loaded 1 of 3.") in workflow.told()
+    assert [4] == [line.details["gaps"] for line in lines if "gaps" in line.details]
+
+
 @pytest.mark.parametrize(
     "error",
     [Transient("The server is away."), OperationalError("x", {}, Exception("The server is away."))],
