@@ -17,7 +17,7 @@ Source: spec §5 (step 1); architecture D4, "Every run ends in an equation".
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -26,12 +26,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from aftersend.database import user_agents
 from aftersend.errors import AftersendError
 from aftersend.lake.line import parse
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.model.run import Counts, StepReport
-from aftersend.tracking import inbox
+from aftersend.tracking import agent, inbox
 from aftersend.tracking.context import Context
 from aftersend.tracking.inbox import InboxFile
 from aftersend.tracking.known import KnownSources
@@ -185,7 +184,7 @@ def _keep(
     if rejected.num_rows:
         context.lake.append_rejected(batch.places(rejected), server=server)
     context.passing("load:rejected")
-    _keep_agents(context, resolved.agents)
+    agent.keep(context.database, resolved.agents, context.machines)
     context.passing("load:agents")
     context.lake.append(
         resolved.hits,
@@ -196,14 +195,6 @@ def _keep(
         ),
     )
     context.passing("load:appended")
-
-
-def _keep_agents(context: Context, agents: Mapping[int, str]) -> None:
-    with context.database.read() as connection:
-        missing = user_agents.unknown(connection, agents)
-    if missing:
-        with context.database.write() as connection:
-            user_agents.keep(connection, {number: agents[number] for number in missing})
 
 
 def _acknowledge(context: Context, server: ServerId, number: int) -> list[str]:
