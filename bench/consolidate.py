@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import duckdb
 
-from aftersend.app import init, open_instance
+from aftersend.app import Instance, init, open_instance
 from aftersend.database import statistics
 from aftersend.database.schema import metadata
 from aftersend.lake.schema import TRACKING_LOG
@@ -120,8 +120,7 @@ def prepare(folder: Path, *, hits: int, deliveries: int, touched: int) -> None:
         at = opened.clock.now()
         rows = [_delivery(number, at) for number in range(1, deliveries + 1)]
         connection.execute(metadata.tables["delivery"].insert(), rows)
-        settings = opened.settings.tracking
-        statistics.set_consolidated_version(connection, lake.version, rules(settings))
+        statistics.set_consolidated_version(connection, lake.version, rules(_context(opened)))
     _append(lake, day, last_hour, hits, touched=touched)
     opened.database.engine.dispose()
 
@@ -175,8 +174,12 @@ def _ours(folder: Path) -> Callable[[], object]:
     fresh = folder / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(folder / "instance", fresh)
-    opened = open_instance(fresh)
-    context = Context(
+    context = _context(open_instance(fresh))
+    return lambda: consolidate(context)
+
+
+def _context(opened: Instance) -> Context:
+    return Context(
         database=opened.database,
         lake=opened.lake(),
         sources=(),
@@ -184,7 +187,6 @@ def _ours(folder: Path) -> Callable[[], object]:
         clock=opened.clock,
         settings=opened.settings.tracking,
     )
-    return lambda: consolidate(context)
 
 
 def _duckdb(folder: Path) -> Callable[[], object]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aftersend.delivery.mail_server import MailServer
     from aftersend.delivery.office import PostOffice
     from aftersend.delivery.registration import Registry
+    from aftersend.lake.machines import Rules
     from aftersend.lake.table import Lake
     from aftersend.model.ids import DeliveryId
     from aftersend.tracking.steps import Context
@@ -47,6 +48,7 @@ __all__ = [
     "recompute",
     "registry",
     "remember_addresses",
+    "rules",
     "run_workflow",
     "scheduler",
     "web_services",
@@ -316,6 +318,13 @@ def embedded_collector(opened: Instance, *, server_id: str | None = None) -> Ite
         yield base_url
 
 
+def rules(opened: Instance) -> "Rules":
+    """Give the rules about machines, with the windows and the user agents of an instance."""
+    from aftersend.reports.scope import rules_of
+
+    return rules_of(opened.database, opened.settings)
+
+
 def web_services(opened: Instance) -> "Services":
     """Give what the pages stand on."""
     from aftersend.web.services import Services
@@ -327,6 +336,7 @@ def web_services(opened: Instance) -> "Services":
         entropy=opened.entropy,
         sessions=opened.var / "sessions",
         run_workflow=partial(run_workflow, opened),
+        recompute=lambda deliveries, _operator: recompute(opened, deliveries),
         local_url=opened.collector_url,
     )
 
@@ -423,6 +433,7 @@ def _context(opened: Instance) -> "Iterator[Context]":
             inbox=opened.var / "inbox",
             clock=opened.clock,
             settings=tracking,
+            machines=opened.settings.machines,
             web_tracking=opened.settings.web_tracking,
         )
 

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 
 from aftersend.lake import duckdb
 from aftersend.lake.counted_log import counted_log, with_all_hits
+from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate, rows
 from tests.support import naive
 from tests.support.naive import START, NaiveHit, hit_lists
@@ -173,7 +174,7 @@ def test_a_period_of_zero_makes_no_open_a_repeat(connection: duckdb.Connection) 
     """Deduplication can be switched off."""
     log = connection.create_table("naive_hits", naive.table(SAME_MOMENT), temp=True, overwrite=True)
 
-    [figures] = aggregate(counted_log(log, dedup_open_period_s=0)).to_pyarrow().to_pylist()
+    [figures] = aggregate(counted_log(log, Rules(open_repeat_s=0))).to_pyarrow().to_pylist()
 
     assert 2 == figures["total_recipient_open"]
 

@@ -113,13 +113,14 @@ def logs(
     is_json: JsonOption = False,
 ) -> None:
     """Show the tracking logs of a delivery, newest first."""
+    from aftersend.app import rules
     from aftersend.model.ids import DeliveryId
     from aftersend.reports.logs import delivery_logs
 
     wanted = output or (LogFormat.JSON if is_json else LogFormat.TABLE)
     listing = Listing(kind, verdict, since, until, sort, limit, wanted)
     opened = open_from(instance)
-    query = listing.query(dedup_open_period_s=opened.settings.tracking.dedup_open_period_s)
+    query = listing.query(rules(opened))
     show(listing, delivery_logs(opened.database, opened.lake(), DeliveryId(delivery_id), query))
 
 

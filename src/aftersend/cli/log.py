@@ -15,6 +15,7 @@ from aftersend.errors import InvalidInput
 from aftersend.model.enumeration import UrlType, Verdict
 
 if TYPE_CHECKING:
+    from aftersend.lake.machines import Rules
     from aftersend.reports.log_query import LogPage, LogQuery, LogRow
 
 __all__ = [
@@ -70,7 +71,7 @@ class Listing:
     limit: int
     format: LogFormat
 
-    def query(self, *, dedup_open_period_s: int) -> "LogQuery":
+    def query(self, rules: "Rules") -> "LogQuery":
         """Give it as the reports take it; a time sorts newest first, everything else upwards.
 
         Raises:
@@ -88,7 +89,7 @@ class Listing:
             sort=column,
             is_descending=(column == "at") != is_minus,
             limit=self.limit or None,
-            dedup_open_period_s=dedup_open_period_s,
+            rules=rules,
         )
 
 

@@ -65,13 +65,14 @@ def logs(
     is_json: JsonOption = False,
 ) -> None:
     """Show the tracking logs of a recipient over all deliveries, newest first."""
+    from aftersend.app import rules
     from aftersend.database import recipients
     from aftersend.reports.logs import recipient_logs
 
     wanted = output or (LogFormat.JSON if is_json else LogFormat.TABLE)
     listing = Listing(kind, verdict, since, until, sort, limit, wanted)
     opened = open_from(instance)
-    query = listing.query(dedup_open_period_s=opened.settings.tracking.dedup_open_period_s)
+    query = listing.query(rules(opened))
     with opened.database.read() as connection:
         recipient = recipients.by_email(connection, email)
     show(listing, recipient_logs(opened.database, opened.lake(), recipient.id, query))

@@ -61,6 +61,7 @@ def report(
     is_json: JsonOption = False,
 ) -> None:
     """Compute a report for some deliveries, or for all that were sent."""
+    from aftersend.app import rules
     from aftersend.model.ids import DeliveryId
     from aftersend.reports import funnel, render, tracking_indicators
     from aftersend.reports.scope import Scope
@@ -73,7 +74,7 @@ def report(
         since=moment(since),
         until=moment(until),
         is_all_hits=is_all_hits,
-        dedup_open_period_s=opened.settings.tracking.dedup_open_period_s,
+        rules=rules(opened),
     )
     if name is ReportName.FUNNEL:
         outcome = funnel.report(opened.database, opened.lake(), tag or (), scope)

@@ -22,19 +22,14 @@ from typing import Final
 
 import ibis
 
+from aftersend.lake.machines import Rules
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.model.logline import HEAD, UNVERIFIED
 
-__all__ = ["DEDUP_OPEN_PERIOD_S", "HEAD_RULE", "OPEN_REPEAT_RULE", "REACH_S", "RULES", "SEED_RULE"]
-__all__ += ["UNVERIFIED_RULE", "counted_log", "with_all_hits"]
+__all__ = ["HEAD_RULE", "OPEN_REPEAT_RULE", "SEED_RULE", "UNVERIFIED_RULE", "counted_log"]
+__all__ += ["with_all_hits"]
 
-DEDUP_OPEN_PERIOD_S: Final = 60
-
-RULES: Final = 1
-"""The edition of the rules; another number makes the next consolidation compute everything."""
-
-REACH_S: Final = 0
-"""How far back a new hit may change the verdict of an older one, in seconds: not at all."""
+_USUAL: Final = Rules()
 
 HEAD_RULE: Final = "head"
 UNVERIFIED_RULE: Final = "unverified"
@@ -42,12 +37,11 @@ SEED_RULE: Final = "seed"
 OPEN_REPEAT_RULE: Final = "open-repeat"
 
 
-def counted_log(hits: ibis.Table, *, dedup_open_period_s: int = DEDUP_OPEN_PERIOD_S) -> ibis.Table:
+def counted_log(hits: ibis.Table, rules: Rules = _USUAL) -> ibis.Table:
     """Say of every hit who it is taken to be, why, and whether it counts.
 
     Shape: the rows and columns of `hits`, and `verdict` (a `Verdict`), `rule` (empty when none
         fits) and `counted` (bool).
-    Unit: `dedup_open_period_s` in seconds; 0 makes no open a repeat.
     """
     rule = ibis.cases(
         (hits.flags.contains(HEAD), HEAD_RULE),
@@ -57,7 +51,7 @@ def counted_log(hits: ibis.Table, *, dedup_open_period_s: int = DEDUP_OPEN_PERIO
     )
     # Only opens are sorted: the others have nothing to wait for.
     is_open = (hits.url_type == UrlType.OPEN.value) & (rule == "")
-    opens = _repeats(hits.filter(is_open), dedup_open_period_s)
+    opens = _repeats(hits.filter(is_open), rules.open_repeat_s)
     rows = opens.union(hits.filter(~is_open).mutate(rule=rule))
     return rows.mutate(
         verdict=rows.rule.cases(

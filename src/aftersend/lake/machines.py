@@ -4,12 +4,17 @@ Source: architecture D7; field lessons §0.1, §0.4, §0.5, §3 E.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import blake2b
+from importlib import resources
+from typing import Final, Self
 
 from aftersend.settings import MachineSettings
 
 __all__ = ["Rules"]
+
+_FILE: Final = "machines.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class Rules:
     probe_s: int = 10
     off: frozenset[str] = frozenset()
     allow_networks: tuple[str, ...] = ()
+    allow_agents: tuple[str, ...] = ()
     agents: Mapping[str, Collection[int]] = field(default_factory=dict)
 
     @classmethod
@@ -45,5 +51,39 @@ class Rules:
             probe_s=settings.probe_s,
             off=frozenset(settings.off),
             allow_networks=settings.allow_networks,
+            allow_agents=settings.allow_agents,
             agents=agents or {},
         )
+
+    @property
+    def reach_s(self) -> float:
+        """Tell how far back, in seconds, a new hit may change the verdict of an older one.
+
+        A hit of the hidden link takes hits before it out; one of those made an older click part of
+        a burst; and that burst had an open before it.
+        """
+        reach = 0.0
+        if self.has("honeypot"):
+            reach += self.honeypot_s
+        if self.has("burst"):
+            reach += self.burst_s + (self.burst_open_s if self.has("burst-open") else 0)
+        return reach
+
+    @property
+    def edition(self) -> str:
+        """Spell by what hits are told apart, but for the numbers of user agents.
+
+        Another text means that verdicts may differ: all figures have to be computed anew.
+        """
+        plain = replace(self, agents={}, off=frozenset())
+        spelled = f"{plain!r} {sorted(self.off)}".encode()
+        return blake2b(_file() + spelled, digest_size=8).hexdigest()
+
+    def has(self, rule: str) -> bool:
+        """Tell whether a rule is applied."""
+        return rule not in self.off
+
+
+@cache
+def _file() -> bytes:
+    return resources.files(__package__).joinpath(_FILE).read_bytes()

@@ -3,16 +3,18 @@
 Source: spec §1.10, §5 (step 2), §7.2; architecture D8.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import ibis
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import REACH_S, counted_log
+from aftersend.lake.counted_log import counted_log
 from aftersend.lake.hits import hits
+from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate
 from aftersend.lake.table import Lake
 from aftersend.model.ids import DeliveryId
@@ -35,14 +37,14 @@ _NEEDED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """How long, in seconds, opens are repeats, and how long one bucket of statistics is."""
+    """By which rules hits count, and how long one bucket of statistics is, in seconds."""
 
-    dedup_open_s: int
+    rules: Rules
     bucket_s: int
 
     def bucket_start(self, at: datetime) -> datetime:
         """Give the start of the first bucket that a hit at `at` may change."""
-        seconds = int(at.timestamp()) - REACH_S
+        seconds = math.floor((at - timedelta(seconds=self.rules.reach_s)).timestamp())
         return datetime.fromtimestamp(seconds - seconds % self.bucket_s, UTC)
 
 
@@ -72,7 +74,7 @@ def totals(
     connection = duckdb.connect(temporary=lake.scratch)
     try:
         log = hits(connection, lake, deliveries=deliveries)
-        log = counted_log(log, dedup_open_period_s=periods.dedup_open_s).select(_NEEDED)
+        log = counted_log(log, periods.rules).select(_NEEDED)
         counted = connection.create_table("counted", log, temp=True)
         domains = _rows(aggregate(counted, by=("delivery_id", "domain")))
         return Totals(

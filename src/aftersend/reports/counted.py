@@ -25,10 +25,7 @@ def counted_hits(
 
     Shape: as `aftersend.lake.counted_log` gives them.
     """
-    log = counted_log(
-        hits(connection, lake, deliveries=deliveries),
-        dedup_open_period_s=scope.dedup_open_period_s,
-    )
+    log = counted_log(hits(connection, lake, deliveries=deliveries), scope.rules)
     if scope.is_all_hits:
         log = with_all_hits(log)
     # Only now: what came before the period decides what a hit within it is.

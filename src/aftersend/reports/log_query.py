@@ -1,12 +1,12 @@
 """What a list of tracking logs is asked for, and what it gives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from aftersend.errors import InvalidInput
-from aftersend.lake.counted_log import DEDUP_OPEN_PERIOD_S
+from aftersend.lake.machines import Rules
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.model.ids import DeliveryId, LogId, MessageId, RecipientId
 
@@ -53,7 +53,7 @@ class LogQuery:
     is_descending: bool = True
     limit: int | None = LIMIT
     offset: int = 0
-    dedup_open_period_s: int = DEDUP_OPEN_PERIOD_S
+    rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be sorted by."""

@@ -171,7 +171,7 @@ def _found(
 
 
 def _classified(log: ibis.Table, query: LogQuery) -> ibis.Table:
-    return counted_log(log, dedup_open_period_s=query.dedup_open_period_s)
+    return counted_log(log, query.rules)
 
 
 def _filtered(connection: Connection, asked: _List, log: ibis.Table) -> ibis.Table:

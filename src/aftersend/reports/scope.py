@@ -1,18 +1,20 @@
 """What a report is about."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from aftersend.database import figures, workflows
+from aftersend.database import figures, user_agents, workflows
+from aftersend.database.engine import Database
 from aftersend.database.figures import DeliveryFigures
-from aftersend.lake.counted_log import DEDUP_OPEN_PERIOD_S
+from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES
 from aftersend.model.ids import DeliveryId
+from aftersend.settings import Settings
 
-__all__ = ["Scope", "as_of", "chosen"]
+__all__ = ["Scope", "as_of", "chosen", "rules_of"]
 
 _TRACKING = "tracking"
 
@@ -24,19 +26,28 @@ class Scope:
     `deliveries`: none named means all that were begun to be sent, in the period if there is one.
     `since`, `until`: of every delivery only the hits from `since` on and before `until` count.
     `is_all_hits`: machines, suspects and repeats count, too; seed addresses never do.
-    `dedup_open_period_s`: the setting ``tracking.dedup_open_period_s``.
+    `rules`: by which the others are told from people; those of an instance: `rules_of`.
     """
 
     deliveries: Collection[DeliveryId] | None = None
     since: datetime | None = None
     until: datetime | None = None
     is_all_hits: bool = False
-    dedup_open_period_s: int = DEDUP_OPEN_PERIOD_S
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def is_consolidated(self) -> bool:
         """Tell whether what consolidation wrote down answers; else the hits must be read."""
         return self.since is None and self.until is None and not self.is_all_hits
+
+
+def rules_of(database: Database, settings: Settings) -> Rules:
+    """Give the rules about machines of an instance, with its windows and its user agents."""
+    with database.read() as connection:
+        agents = user_agents.by_rule(connection)
+    return Rules.of(
+        settings.machines, open_repeat_s=settings.tracking.dedup_open_period_s, agents=agents
+    )
 
 
 def chosen(connection: Connection, scope: Scope) -> list[DeliveryFigures]:

@@ -15,11 +15,10 @@ from datetime import datetime
 
 from aftersend.database import statistics
 from aftersend.database.statistics import DELIVERIES_MAX, Statistics
-from aftersend.lake.counted_log import RULES
+from aftersend.lake.machines import Rules
 from aftersend.lake.totals import Periods, delivery_ids, totals
 from aftersend.model.ids import DeliveryId
 from aftersend.model.run import Counts, StepReport
-from aftersend.settings import TrackingSettings
 from aftersend.tracking.context import Context
 
 __all__ = ["consolidate", "recompute", "rules"]
@@ -30,7 +29,7 @@ def consolidate(context: Context) -> StepReport:
     context.passing("consolidate:begun")
     version = context.lake.version
     with context.database.read() as connection:
-        since = statistics.consolidated_version(connection, rules(context.settings))
+        since = statistics.consolidated_version(connection, rules(context))
         outdated = statistics.outdated(connection)
     touched = context.lake.touched_since(since)
     earliest = None if touched is None else context.lake.earliest_since(since)
@@ -57,9 +56,11 @@ def recompute(context: Context, deliveries: Collection[DeliveryId] | None = None
     return len(deliveries)
 
 
-def rules(settings: TrackingSettings) -> str:
+def rules(context: Context) -> str:
     """Spell by what rules figures are computed; other rules make all figures outdated."""
-    return f"{RULES}/{settings.dedup_open_period_s}/{settings.consolidation_period_s}"
+    settings = context.settings
+    edition = Rules.of(context.machines, open_repeat_s=settings.dedup_open_period_s).edition
+    return f"{edition}/{settings.consolidation_period_s}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,7 @@ def _replace(
     context: Context, deliveries: Collection[DeliveryId], work: _Work, *, is_last: bool = False
 ) -> None:
     at = context.clock.now()
-    settings = context.settings
-    periods = Periods(settings.dedup_open_period_s, settings.consolidation_period_s)
+    periods = Periods(context.rules(), context.settings.consolidation_period_s)
     since = None if work.earliest is None else periods.bucket_start(work.earliest)
     counted = totals(context.lake, periods, deliveries=deliveries, buckets_since=since)
     with context.database.read() as connection:
@@ -102,5 +102,5 @@ def _replace(
         )
         statistics.replace(connection, figures, lake_version=work.version, at=at)
         if is_last:
-            statistics.set_consolidated_version(connection, work.version, rules(settings))
+            statistics.set_consolidated_version(connection, work.version, rules(context))
     context.passing("consolidate:replaced")

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aftersend.database import user_agents
 from aftersend.database.engine import Database
+from aftersend.lake.machines import Rules
 from aftersend.lake.table import Lake
 from aftersend.platform.clock import Clock
-from aftersend.settings import TrackingSettings, WebTrackingSettings
+from aftersend.settings import MachineSettings, TrackingSettings, WebTrackingSettings
 from aftersend.tracking.source import Source
 
 __all__ = ["POINTS", "Context"]
@@ -50,5 +52,14 @@ class Context:
     inbox: Path
     clock: Clock
     settings: TrackingSettings
+    machines: MachineSettings = field(default_factory=MachineSettings)
     web_tracking: WebTrackingSettings = field(default_factory=WebTrackingSettings)
     passing: Callable[[str], None] = _pass
+
+    def rules(self) -> Rules:
+        """Give the rules about machines, with the user agents that are known by now."""
+        with self.database.read() as connection:
+            agents = user_agents.by_rule(connection)
+        return Rules.of(
+            self.machines, open_repeat_s=self.settings.dedup_open_period_s, agents=agents
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from aftersend.lake.machines import Rules
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.reports.log_query import LogQuery
 from aftersend.web.display import Zone
@@ -44,7 +45,7 @@ class LogFilter:
 
 
 def read_filter(
-    given: Mapping[str, str], *, zone: Zone, dedup_open_period_s: int, offset: int = 0
+    given: Mapping[str, str], *, zone: Zone, rules: Rules, offset: int = 0
 ) -> LogFilter:
     """Read the parameters of an address; `since` and `until` are days, both included."""
     since, until = _day(given, "since", zone), _day(given, "until", zone)
@@ -64,7 +65,7 @@ def read_filter(
         is_descending=sort.startswith("-") if is_sorted else True,
         limit=ROWS,
         offset=offset,
-        dedup_open_period_s=dedup_open_period_s,
+        rules=rules,
         **texts,
     )
     return LogFilter(

@@ -52,7 +52,7 @@ def show_tracking(
     chosen = read_filter(
         request.query_params,
         zone=zone,
-        dedup_open_period_s=services.settings.tracking.dedup_open_period_s,
+        rules=services.rules,
         offset=offset,
     )
     found = logs.recipient_logs(services.database, services.lake, number, chosen.query)

@@ -1,6 +1,6 @@
 """What the pages stand on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -12,10 +12,13 @@ from aftersend.content import Addresses
 from aftersend.database.engine import Database
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.registration import Registry
+from aftersend.lake.machines import Rules
 from aftersend.lake.table import Lake
+from aftersend.model.ids import DeliveryId
 from aftersend.model.token import KeyRing
 from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import Entropy
+from aftersend.reports.scope import rules_of
 from aftersend.settings import Settings
 from aftersend.workflow.engine import RunResult
 
@@ -33,6 +36,7 @@ class Services:
 
     `sessions` is the folder of log-in sessions. `run_workflow` runs a workflow by name though it
     is paused or not due, and comes back when it has ended; pages call it in a thread of their own.
+    `recompute` computes the figures of deliveries anew for an operator, and tells of how many.
     `local_url` is where the tracking server of this machine listens.
     """
 
@@ -42,6 +46,7 @@ class Services:
     entropy: Entropy
     sessions: Path
     run_workflow: Callable[[str], RunResult]
+    recompute: Callable[[Sequence[DeliveryId], str], int]
     local_url: str = ""
 
     @property
@@ -58,6 +63,11 @@ class Services:
     def keys(self) -> KeyRing:
         """Give the keys of tokens."""
         return self.office.keys
+
+    @property
+    def rules(self) -> Rules:
+        """Give the rules about machines as they are now."""
+        return rules_of(self.database, self.settings)
 
     @property
     def registry(self) -> Registry:

@@ -130,7 +130,7 @@ def show_logs(
     chosen = read_filter(
         request.query_params,
         zone=zone,
-        dedup_open_period_s=services.settings.tracking.dedup_open_period_s,
+        rules=services.rules,
         offset=offset,
     )
     found = logs.delivery_logs(services.database, services.lake, delivery.id, chosen.query)
@@ -164,7 +164,7 @@ def export_logs(
     chosen = read_filter(
         request.query_params,
         zone=zone,
-        dedup_open_period_s=services.settings.tracking.dedup_open_period_s,
+        rules=services.rules,
     )
     pages = csv_of(
         lambda query: logs.delivery_logs(services.database, services.lake, delivery.id, query),
@@ -271,5 +271,5 @@ def _scope(services: Services, delivery_id: DeliveryId, *, is_all_hits: bool) ->
     return Scope(
         deliveries=[delivery_id],
         is_all_hits=is_all_hits,
-        dedup_open_period_s=services.settings.tracking.dedup_open_period_s,
+        rules=services.rules,
     )

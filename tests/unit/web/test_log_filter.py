@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from aftersend.lake.machines import Rules
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.reports.log_query import LogQuery
 from aftersend.web.display import Zone
@@ -13,12 +14,12 @@ PARIS = Zone.named("Europe/Paris")
 
 
 def _query(**given: str) -> LogQuery:
-    return read_filter(given, zone=PARIS, dedup_open_period_s=60).query
+    return read_filter(given, zone=PARIS, rules=Rules()).query
 
 
 def test_without_parameters_the_newest_come_first() -> None:
     """An address without parameters asks for everything, by date downwards."""
-    chosen = read_filter({}, zone=PARIS, dedup_open_period_s=60)
+    chosen = read_filter({}, zone=PARIS, rules=Rules())
 
     assert chosen.query == LogQuery()
     assert (chosen.sort, chosen.is_set) == ("-at", False)
