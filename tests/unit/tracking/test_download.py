@@ -1,6 +1,12 @@
 """Downloading lines into the inbox."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Barrier, get_ident
+from threading import enumerate as enumerate_threads
+
+import pytest
 
 from aftersend.errors import InvalidInput
 from aftersend.model.ids import ServerId
@@ -105,3 +111,104 @@ def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
     assert "README" in names
     assert not any(name.startswith(".") for name in names)
     assert "README" not in {file.path.name for file in inbox.pending(world.inbox, ONE)}
+
+
+@dataclass(slots=True)
+class Meeting(FakeSource):
+    """A server that answers only while `at_once` of them are being asked."""
+
+    barrier: Barrier = field(default_factory=lambda: Barrier(1))
+
+    def chunks(self, after: int) -> Iterator[Chunk]:
+        """Wait for the others."""
+        self.barrier.wait(20)
+        return FakeSource.chunks(self, after)
+
+
+def test_servers_are_asked_side_by_side(tmp_path: Path) -> None:
+    """Two servers that only answer together do so.
+
+    Mutant killed: one thread for all servers.
+    """
+    world = make_world(tmp_path)
+    barrier = Barrier(2)
+    sources = [Meeting(each.server, each.lines, barrier=barrier) for each in story_sources()]
+
+    report = download(world.context(sources))
+
+    assert not report.is_warning, report.text
+    assert ["1", "2"] == inbox.servers(world.inbox)
+
+
+def test_no_more_servers_are_asked_at_once_than_allowed(tmp_path: Path) -> None:
+    """With one at once, the second is asked when the first has said all.
+
+    Mutant killed: a thread for each server.
+    """
+    asked: list[str] = []
+
+    class Noting(FakeSource):
+        def chunks(self, after: int) -> Iterator[Chunk]:
+            asked.append(f"begun {self.server}")
+            yield from FakeSource.chunks(self, after)
+            asked.append(f"ended {self.server}")
+
+    world = make_world(tmp_path)
+    context = world.context([Noting(each.server, each.lines) for each in story_sources()])
+    settings = context.settings.model_copy(update={"servers_at_once": 1})
+
+    download(replace(context, settings=settings))
+
+    assert ["begun 1", "ended 1", "begun 2", "ended 2"] == asked
+
+
+def test_a_run_that_ends_between_two_files_leaves_no_thread(tmp_path: Path) -> None:
+    """Points are passed by the thread of the run, and what it raises ends the others."""
+
+    class Stopped(BaseException):
+        pass
+
+    passed: list[int] = []
+
+    def stop(point: str) -> None:
+        passed.append(get_ident())
+        if point == "download:kept":
+            raise Stopped
+
+    world = make_world(tmp_path)
+    world.load_lines_max = 1
+
+    with pytest.raises(Stopped):
+        download(world.context(story_sources(lines_max=1), stop))
+
+    assert {get_ident()} == set(passed)
+    assert not [each for each in enumerate_threads() if each.name.startswith("download")]
+    assert 1 == sum(1 for _ in world.inbox.rglob("*.lines"))
+
+
+def test_an_error_nobody_thought_of_ends_the_step(tmp_path: Path) -> None:
+    """A fault of ours in a thread is not lost there."""
+
+    class Broken(FakeSource):
+        def chunks(self, after: int) -> Iterator[Chunk]:
+            raise ZeroDivisionError(after)
+
+    world = make_world(tmp_path)
+
+    with pytest.raises(ZeroDivisionError):
+        download(world.context([Broken(ONE, []), *story_sources()[1:]]))
+
+
+def test_two_ways_to_one_server_are_asked_in_turn(tmp_path: Path) -> None:
+    """The second goes on where the first ended: no line comes into the inbox twice.
+
+    Mutant killed: both asked behind the pointer.
+    """
+    world = make_world(tmp_path)
+    lines = story_sources()[0].lines
+
+    download(world.context([FakeSource(ONE, lines[:6]), FakeSource(ONE, lines)]))
+
+    files = inbox.pending(world.inbox, ONE)
+    assert [1, *(file.last + 1 for file in files[:-1])] == [file.first for file in files]
+    assert b"".join(raw for _, raw in lines) == b"".join(file.path.read_bytes() for file in files)
