@@ -22,7 +22,15 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from aftersend.lake.schema import DAY
-from aftersend.lake.table import Files, Lake, commits_since, in_order, touching
+from aftersend.lake.table import (
+    APPLICATION,
+    MAINTENANCE,
+    Files,
+    Lake,
+    commits_since,
+    in_order,
+    touching,
+)
 from aftersend.model.ids import DeliveryId
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
@@ -30,9 +38,6 @@ pc: Any = pyarrow.compute  # its published types admit less than it takes
 __all__ = ["OLD_DELIVERY_ID", "Rewriting"]
 
 OLD_DELIVERY_ID: Final = "old_delivery_id"
-
-_APPLICATION: Final = "application"
-
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
@@ -49,10 +54,13 @@ class Rewriting:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether nothing came since the application was here, but for its own changes."""
+        """Tell whether nothing came since the application was here, but for its own changes.
+
+        Maintenance joins and removes files; it brings no hits.
+        """
         commits = commits_since(self.table, self._seen)
         return commits is not None and all(
-            commit.get(_APPLICATION) == self.application for commit in commits
+            commit.get(APPLICATION) in (self.application, MAINTENANCE) for commit in commits
         )
 
     @property
@@ -90,7 +98,7 @@ class Rewriting:
                 deliveries.update(map(DeliveryId, np.unique(rows[name].to_numpy()).tolist()))
             first = pc.min(rows["at"]).as_py()
             earliest = first if earliest is None else min(first, earliest)
-        metadata = touching(deliveries, earliest=earliest) | {_APPLICATION: self.application}
+        metadata = touching(deliveries, earliest=earliest) | {APPLICATION: self.application}
         transaction = (self.application, self.table.version())
         return self.lake.hits.commit(
             self.table, actions, transaction=transaction, metadata=metadata

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
@@ -189,6 +189,8 @@ class Store:
                 table.schema(),
                 partition_by=[self.parted_by] if self.parted_by else [],
                 commit_properties=properties,
+                # Old entries tell what is not consolidated yet: maintenance knows which may go.
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
             )
             self._sync_log(after=table.version())
         except CommitFailedError:
@@ -196,6 +198,19 @@ class Store:
         except (OSError, DeltaError) as error:
             raise Transient(f"The lake at {self.url} cannot be written: {error}") from error
         return True
+
+    def checkpoint(self) -> None:
+        """Put the newest state into one file of the log, so that older entries are not needed.
+
+        Raises:
+            Transient: the store failed.
+        """
+        table = self.load()
+        try:
+            table.create_checkpoint()
+            self._sync_log(after=table.version() - 1)
+        except (OSError, DeltaError) as error:
+            raise Transient(f"The lake at {self.url} cannot be written: {error}") from error
 
     def read(self, table: DeltaTable, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one file of the state `table`, but for the column it is parted by.

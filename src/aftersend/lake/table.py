@@ -18,7 +18,7 @@ Source: architecture D4, "Data plane"; Delta transaction log protocol, "Transact
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -38,7 +38,17 @@ from aftersend.platform.clock import Clock
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
 
-__all__ = ["Files", "Lake", "commits_since", "in_order", "touching"]
+__all__ = ["APPLICATION", "MAINTENANCE", "PURGE", "Files", "Lake", "commits_since", "in_order"]
+__all__ += ["maintaining", "touching"]
+
+APPLICATION: Final = "application"
+"""What names in a commit who changed hits that were there before."""
+
+MAINTENANCE: Final = "maintenance"
+"""The application whose commits bring no hits and change no figure."""
+
+PURGE: Final = "purge"
+"""The application whose pointer is the first day whose hits are kept, as an ordinal."""
 
 COMMITS_READ_MAX: Final = 10_000
 DELIVERIES_NAMED_MAX: Final = 10_000
@@ -108,6 +118,12 @@ class Lake:
         """Number the newest commit of hits."""
         version: int = self.hits.load().version()
         return version
+
+    @property
+    def first_day(self) -> date | None:
+        """Tell before which day raw hits were removed for good; none: none were yet."""
+        ordinal = _pointer(self.hits.load(), PURGE)
+        return date.fromordinal(ordinal) if ordinal else None
 
     def pointer(self, server: ServerId) -> int:
         """Tell the number of the last line of `server` that was dealt with; 0 = none yet."""
@@ -225,6 +241,11 @@ def touching(deliveries: Collection[DeliveryId], *, earliest: datetime | None) -
         _DELIVERIES: named if len(deliveries) <= DELIVERIES_NAMED_MAX else _ALL,
         _EARLIEST: "" if earliest is None else f"{time_text(earliest)}+00:00",
     }
+
+
+def maintaining() -> dict[str, str]:
+    """Spell that a commit brings no hits, so that nobody computes anything anew."""
+    return touching((), earliest=None) | {APPLICATION: MAINTENANCE}
 
 
 def _pointer(table: DeltaTable, application: str) -> int:
