@@ -39,6 +39,7 @@ __all__ = ["OLD_DELIVERY_ID", "Rewriting"]
 
 OLD_DELIVERY_ID: Final = "old_delivery_id"
 
+
 @dataclass(frozen=True, slots=True)
 class Rewriting:
     """The hits as they are at one moment, for an `application` that changes some of them."""
