@@ -7,16 +7,15 @@ handed down as arguments.
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aftersend import settings as settings_file
 from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.errors import InvalidInput, InvalidSettings, NotFound
-from aftersend.model.ids import ServerId
 from aftersend.model.token import KeyRing
 from aftersend.platform.clock import Clock, SystemClock
 from aftersend.platform.entropy import Entropy, SystemEntropy
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
     from aftersend.lake.machines import Rules
     from aftersend.lake.table import Lake
     from aftersend.model.ids import DeliveryId
-    from aftersend.tracking.steps import Context
     from aftersend.web.services import Services
     from aftersend.workflow.engine import RunResult
     from aftersend.workflow.scheduler import Scheduler
+    from aftersend.workflow.surroundings import Surroundings
 
 __all__ = [
     "Instance",
@@ -51,6 +50,7 @@ __all__ = [
     "rules",
     "run_workflow",
     "scheduler",
+    "surroundings",
     "web_services",
     "workflows",
 ]
@@ -226,7 +226,7 @@ def open_instance(
         entropy=entropy or SystemEntropy(),
     )
     # Who it is and when it runs is enough here: its steps bring the whole data plane along.
-    register(database, [technical.tracking(settings.tracking)], clock=opened.clock)
+    register(database, technical.declarations(settings), clock=opened.clock)
     return opened
 
 
@@ -341,7 +341,7 @@ def web_services(opened: Instance) -> "Services":
     )
 
 
-def scheduler(opened: Instance) -> "Scheduler[Context]":
+def scheduler(opened: Instance) -> "Scheduler":
     """Give what runs workflows when they are due."""
     from aftersend.workflow.owner import Owner
     from aftersend.workflow.scheduler import Scheduler
@@ -349,19 +349,36 @@ def scheduler(opened: Instance) -> "Scheduler[Context]":
     return Scheduler(
         database=opened.database,
         definitions=workflows(opened),
-        context=partial(_context, opened),
         clock=opened.clock,
         owner=Owner.current(),
     )
 
 
-def workflows(opened: Instance) -> Sequence["Definition[Context]"]:
-    """Declare the technical workflows of an instance (spec §9.2)."""
-    return technical.technical(opened.settings.tracking)
+def workflows(opened: Instance) -> Sequence["Definition[Any]"]:
+    """Define the technical workflows of an instance (spec §9.2)."""
+    return technical.technical(surroundings(opened))
 
 
-def run_workflow(opened: Instance, name: str) -> "RunResult":
-    """Run a workflow now, though it is paused or not due.
+def surroundings(opened: Instance) -> "Surroundings":
+    """Give what technical workflows stand on."""
+    from aftersend.workflow.surroundings import Surroundings
+
+    return Surroundings(
+        settings=opened.settings,
+        database=opened.database,
+        clock=opened.clock,
+        var=opened.var,
+        app_url=opened.app_url,
+        instance=opened.settings.collector.instance or opened.directory.name,
+        lake=opened.lake,
+        office=partial(post_office, opened),
+        registry=partial(registry, opened),
+        mail_server=partial(mail_server, opened),
+    )
+
+
+def run_workflow(opened: Instance, name: str, operator: str = "") -> "RunResult":
+    """Run a workflow now, though it is paused or not due; `operator` is who asks for it.
 
     Raises:
         NotFound: there is none of this name.
@@ -372,70 +389,24 @@ def run_workflow(opened: Instance, name: str) -> "RunResult":
 
     for definition in workflows(opened):
         if definition.name == name:
-            with _context(opened) as context:
-                return engine.run(
-                    opened.database,
-                    definition,
-                    context=context,
-                    clock=opened.clock,
-                    owner=Owner.current(),
-                    is_forced=True,
-                )
+            return engine.run(
+                opened.database,
+                definition,
+                clock=opened.clock,
+                owner=Owner.current(),
+                is_forced=True,
+                operator=operator,
+            )
     raise NotFound("workflow", name)
 
 
 def recompute(opened: Instance, deliveries: "Sequence[DeliveryId] | None") -> int:
     """Compute the statistics of some deliveries anew (none named: all); tell how many."""
     from aftersend.tracking import consolidate
+    from aftersend.workflow.tracking import context
 
-    with _context(opened) as context:
-        return consolidate.recompute(context, deliveries)
-
-
-@contextmanager
-def _context(opened: Instance) -> "Iterator[Context]":
-    """Give the Tracking workflow what it works with, for one run.
-
-    The spool of each tracking server that runs here is read as a folder, the others over HTTP.
-    Those that could not be registered before are first, and those that were down when a delivery
-    was published get its catalogue.
-    """
-    from aftersend.delivery.publish import retry
-    from aftersend.delivery.registration import validate
-    from aftersend.tracking.source import LocalSource, Source, http_source
-    from aftersend.tracking.steps import Context
-    from aftersend.tracking.unregistered import Unregistered
-
-    remote = validate(registry(opened))
-    retry(post_office(opened))
-    tracking = opened.settings.tracking
-    lines_max = tracking.log_count_per_request
-    elsewhere = {server.id for server in remote if server.is_registered}
-    sources: list[Source] = [
-        LocalSource(ServerId(folder.name), folder, tracking.load_lines_max)
-        for folder in sorted(opened.spool.iterdir())
-        if folder.is_dir() and folder.name not in elsewhere
-    ]
-    password = opened.settings.collector.password
-    with ExitStack() as stack:
-        for server in remote:
-            if not server.is_registered:
-                sources.append(Unregistered(server.id, server.problem))
-                continue
-            source = http_source(
-                server.id, url=server.internal_url, password=password, lines_max=lines_max
-            )
-            sources.append(stack.enter_context(source))
-        yield Context(
-            database=opened.database,
-            lake=opened.lake(),
-            sources=sources,
-            inbox=opened.var / "inbox",
-            clock=opened.clock,
-            settings=tracking,
-            machines=opened.settings.machines,
-            web_tracking=opened.settings.web_tracking,
-        )
+    with context(surroundings(opened)) as given:
+        return consolidate.recompute(given, deliveries)
 
 
 def _read_addresses(directory: Path) -> Mapping[str, str]:

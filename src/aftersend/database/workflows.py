@@ -190,9 +190,9 @@ def settle(
     return connection.execute(_held(name, owner).values(values)).rowcount == 1
 
 
-def open_run(connection: Connection, name: str, at: datetime) -> int:
-    """Write down that a run begins; give its id."""
-    row = {"workflow": name, "started_at": at, "state": RUNNING}
+def open_run(connection: Connection, name: str, at: datetime, *, started_by: str = "") -> int:
+    """Write down that a run begins, `started_by` somebody or the schedule; give its id."""
+    row = {"workflow": name, "started_at": at, "state": RUNNING, "started_by": started_by}
     key = connection.execute(insert(workflow_run).values(row)).inserted_primary_key
     assert key is not None, "the database numbers the runs"
     return int(key[0])

@@ -39,11 +39,17 @@ def _pass(_point: str) -> None:
     pass
 
 
+def _tell(_done: int, _total: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything a run works with; `inbox` is a folder of its own.
 
     `passing` is called with each of `POINTS` that a run comes through; what it raises ends the run.
+    `telling` takes how much is done, and of how much. `is_scheduled`: nobody asked for this run, so
+    figures that hardly change may wait.
     """
 
     database: Database
@@ -55,6 +61,8 @@ class Context:
     machines: MachineSettings = field(default_factory=MachineSettings)
     web_tracking: WebTrackingSettings = field(default_factory=WebTrackingSettings)
     passing: Callable[[str], None] = _pass
+    telling: Callable[[int, int], None] = _tell
+    is_scheduled: bool = False
 
     def rules(self) -> Rules:
         """Give the rules about machines, with the user agents that are known by now."""

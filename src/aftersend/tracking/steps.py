@@ -21,6 +21,7 @@ class Step:
     name: str
     label: str
     do: Callable[[Context], StepReport]
+    simulate: Callable[[Context], StepReport] | None = None
 
 
 STEPS: Final[tuple[Step, ...]] = (

@@ -4,8 +4,9 @@ Source: spec §5.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,7 +18,7 @@ from aftersend.model.run import StepReport
 from aftersend.platform.clock import Clock
 from aftersend.workflow import schedule
 
-__all__ = ["SCHEDULER", "Definition", "Step", "register"]
+__all__ = ["SCHEDULER", "Declaration", "Definition", "Occasion", "Step", "register"]
 
 SCHEDULER: Final = "scheduler"
 """The activity that journal lines about the schedule belong to."""
@@ -44,45 +45,79 @@ class Step(Protocol[StepT]):
         """Give what does it; doing it again does no harm."""
         ...
 
+    @property
+    def simulate(self) -> Callable[[StepT], StepReport] | None:
+        """Give what tells what it would do and changes nothing; None: nobody can tell."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
-class Definition(Generic[ContextT]):
-    """A workflow: its steps are done in order; `schedule` is cron text in UTC.
+class Declaration:
+    """What the control plane knows of a workflow; it costs nothing to make.
 
     `lease_s`: seconds after which a run whose machine fell silent no longer stops others.
-    `guard` gives a context whose steps call a function before each lasting effect; the function
-    raises once another run has taken over. Without it, that is looked at between steps only.
     """
 
     name: str
     label: str
     schedule: str
-    steps: Sequence[Step[ContextT]]
     lease_s: float = 300
-    guard: Callable[[ContextT, Callable[[], None]], ContextT] | None = None
 
 
-def register(database: Database, definitions: Sequence[Definition[Any]], *, clock: Clock) -> None:
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The run that steps are done in.
+
+    `check` raises when the run has to end: another one has taken over, or somebody asked for it.
+    `telling` takes how much is done, and of how much, as often as one likes.
+    """
+
+    is_scheduled: bool
+    is_simulated: bool
+    check: Callable[[], None]
+    telling: Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Generic[ContextT]):
+    """A workflow that can be run: its steps are done in order, with a context for each run.
+
+    `guard` gives a context whose steps call `check` of the occasion before each lasting effect.
+    Without it, that is looked at between steps only.
+    """
+
+    declaration: Declaration
+    steps: Sequence[Step[ContextT]]
+    context: Callable[[], AbstractContextManager[ContextT]]
+    guard: Callable[[ContextT, Occasion], ContextT] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name the workflow, e.g. ``tracking``."""
+        return self.declaration.name
+
+
+def register(database: Database, declarations: Sequence[Declaration], *, clock: Clock) -> None:
     """Let the control plane know the workflows and their schedules; changes nothing it knows.
 
     Raises:
         InvalidSettings: a schedule is no cron text.
     """
-    for definition in definitions:
-        schedule.check(definition.schedule, setting=f"{definition.name}.schedule")
+    for declaration in declarations:
+        schedule.check(declaration.schedule, setting=f"{declaration.name}.schedule")
     with database.read() as connection:
         known = {(row.name, row.label, row.schedule) for row in workflows.every(connection)}
     # Every command comes by here: one that has nothing to change waits for no writer.
-    new = [each for each in definitions if (each.name, each.label, each.schedule) not in known]
+    new = [each for each in declarations if (each.name, each.label, each.schedule) not in known]
     if new:
         with database.write() as connection:
-            for definition in new:
-                _register(connection, definition, clock)
+            for declaration in new:
+                _register(connection, declaration, clock)
 
 
-def _register(connection: Connection, definition: Definition[Any], clock: Clock) -> None:
+def _register(connection: Connection, declaration: Declaration, clock: Clock) -> None:
     now = clock.now()
-    name, label, text = definition.name, definition.label, definition.schedule
+    name, label, text = declaration.name, declaration.label, declaration.schedule
     next_at = schedule.next_after(text, now)
     if workflows.add(connection, name=name, label=label, schedule=text, next_at=next_at):
         line = f'The workflow is registered with the schedule "{text}".'

@@ -39,7 +39,7 @@ from aftersend.model.run import Counts, StepReport
 from aftersend.platform.clock import Clock
 from aftersend.platform.release import build
 from aftersend.workflow import schedule
-from aftersend.workflow.definition import Definition, Step
+from aftersend.workflow.definition import Definition, Occasion, Step
 from aftersend.workflow.lease import Lease, holder, take
 from aftersend.workflow.owner import Owner
 
@@ -81,6 +81,7 @@ class _Begun:
     run_id: int
     at: datetime
     monotonic: float
+    is_scheduled: bool
 
     @property
     def name(self) -> str:
@@ -106,12 +107,14 @@ def run(
     database: Database,
     definition: Definition[ContextT],
     *,
-    context: ContextT,
     clock: Clock,
     owner: Owner,
     is_forced: bool = False,
+    operator: str = "",
 ) -> RunResult:
     """Run a registered workflow once; `is_forced` runs it though it is paused or not due.
+
+    `operator` is who asked for it.
 
     Raises:
         Busy: it is being run, or not due; nothing was done.
@@ -119,12 +122,14 @@ def run(
         NotFound: it is not registered; nothing was done.
         Exception: a fault of ours; the run is closed as failed and the workflow paused first.
     """
-    begun = _begin(database, definition, clock=clock, owner=owner, is_forced=is_forced)
+    begun = _begin(
+        database, definition, clock=clock, owner=owner, is_forced=is_forced, operator=operator
+    )
     counts, activity = Counts(), RUN
     try:
-        with begun.lease.kept():
-            if definition.guard is not None:
-                context = definition.guard(context, begun.lease.renew)
+        with begun.lease.kept(), definition.context() as given:
+            guard = definition.guard
+            context = given if guard is None else guard(given, _occasion(begun))
             for step in definition.steps:
                 activity = step.name
                 report = _do(begun, step, context)
@@ -148,6 +153,15 @@ def run(
     return _end(begun, counts, activity=RUN, failure=None)
 
 
+def _occasion(begun: _Begun) -> Occasion:
+    return Occasion(
+        is_scheduled=begun.is_scheduled,
+        is_simulated=False,
+        check=begun.lease.renew,
+        telling=lambda _done, _total: None,
+    )
+
+
 def _begin(
     database: Database,
     definition: Definition[Any],
@@ -155,24 +169,26 @@ def _begin(
     clock: Clock,
     owner: Owner,
     is_forced: bool,
+    operator: str,
 ) -> _Begun:
     now = clock.now()
     with database.write() as connection:
         row = workflows.find(connection, definition.name)
-        run_id = workflows.open_run(connection, definition.name, now)
+        run_id = workflows.open_run(connection, definition.name, now, started_by=operator)
         before = holder(row)
         is_gone = before is not None and owner.knows_dead(before)
         request = LeaseRequest(
             name=definition.name,
             owner=f"{owner}/{run_id}",
             now=now,
-            until=now + timedelta(seconds=definition.lease_s),
+            until=now + timedelta(seconds=definition.declaration.lease_s),
             gone=row.lease_owner if is_gone else "",
             is_scheduled=not is_forced,
         )
         take(connection, request)
-        lease = Lease(database, definition.name, request.owner, definition.lease_s, clock)
-        begun = _Begun(definition, lease, run_id, now, clock.monotonic())
+        lease_s = definition.declaration.lease_s
+        lease = Lease(database, definition.name, request.owner, lease_s, clock)
+        begun = _Begun(definition, lease, run_id, now, clock.monotonic(), not is_forced)
         _take_over(connection, begun)
         release = build()
         text = f"The workflow is being run, by version {release}."
@@ -278,7 +294,7 @@ def _last_lines(
 def _next_at(begun: _Begun, known: datetime | None) -> datetime:
     if known is not None and known > begun.clock.now():
         return known
-    return schedule.next_after(begun.definition.schedule, begun.at)
+    return schedule.next_after(begun.definition.declaration.schedule, begun.at)
 
 
 def _figures(counts: Counts) -> dict[str, object]:

@@ -5,11 +5,10 @@ others find that it is no longer due. Hours missed while none was running are ma
 run, not by one each.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,8 +28,6 @@ __all__ = ["Scheduler", "due"]
 _LOOK_SECONDS: Final = 1.0
 _PATIENCE_S: Final = 10.0
 
-ContextT = TypeVar("ContextT")
-
 
 def due(database: Database, clock: Clock) -> list[str]:
     """Name the workflows that are started and whose time has come."""
@@ -44,16 +41,14 @@ def due(database: Database, clock: Clock) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduler(Generic[ContextT]):
-    """Runs what is due; `context` gives what the steps of one run need, for its length.
+class Scheduler:
+    """Runs what is due.
 
-    Limits: what could not begin, because another process runs it or something is away, is tried
-        again after 10 seconds.
+    Limits: what could not begin, because another process runs it, is tried again after 10 seconds.
     """
 
     database: Database
-    definitions: Sequence[Definition[ContextT]]
-    context: Callable[[], AbstractContextManager[ContextT]]
+    definitions: Sequence[Definition[Any]]
     clock: Clock
     owner: Owner
     _not_before: dict[str, float] = field(default_factory=dict)
@@ -79,19 +74,12 @@ class Scheduler(Generic[ContextT]):
             self.run_pending()
             stop.wait(_LOOK_SECONDS)
 
-    def _may_try(self, definition: Definition[ContextT]) -> bool:
+    def _may_try(self, definition: Definition[Any]) -> bool:
         return self.clock.monotonic() >= self._not_before.get(definition.name, 0.0)
 
-    def _run(self, definition: Definition[ContextT]) -> RunResult | None:
+    def _run(self, definition: Definition[Any]) -> RunResult | None:
         try:
-            with self.context() as context:
-                return engine.run(
-                    self.database,
-                    definition,
-                    context=context,
-                    clock=self.clock,
-                    owner=self.owner,
-                )
+            return engine.run(self.database, definition, clock=self.clock, owner=self.owner)
         except AftersendError as error:
             logger("scheduler").info("not run", workflow=definition.name, why=str(error))
         except Exception:  # noqa: BLE001 - the edge: other workflows go on

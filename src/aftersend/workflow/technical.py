@@ -1,47 +1,34 @@
 """The technical workflows that there are.
 
-Source: spec §5, §9.2; architecture, "The road of a click".
+To add one: declare it in `declarations`, and define it in `technical`, whose imports are late.
+
+Source: spec §5, §9.2.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from aftersend.settings import TrackingSettings
-from aftersend.workflow.definition import Definition, Step
+from aftersend.settings import Settings
+from aftersend.workflow.definition import Declaration, Definition
+from aftersend.workflow.surroundings import Surroundings
 
-if TYPE_CHECKING:
-    from aftersend.tracking.context import Context
-
-__all__ = ["TRACKING", "technical", "tracking"]
+__all__ = ["TRACKING", "declarations", "technical"]
 
 TRACKING: Final = "tracking"
 
 
-def technical(settings: TrackingSettings) -> "tuple[Definition[Context], ...]":
-    """Declare all of them, ready to run."""
-    from aftersend.tracking.steps import STEPS
-
-    return (tracking(settings, STEPS),)
-
-
-def tracking(
-    settings: TrackingSettings, steps: "Sequence[Step[Context]]" = ()
-) -> "Definition[Context]":
-    """Declare the Tracking workflow; without `steps`, which take long to import, to register it."""
-    return Definition(
-        name=TRACKING,
-        label="Tracking",
-        schedule=settings.schedule,
-        steps=steps,
-        lease_s=settings.lease_s,
-        guard=_guard,
+def declarations(settings: Settings) -> Sequence[Declaration]:
+    """Say what they are called and when they run; their steps bring much along, this nothing."""
+    return (
+        Declaration(
+            TRACKING, "Tracking", settings.tracking.schedule, lease_s=settings.tracking.lease_s
+        ),
     )
 
 
-def _guard(context: "Context", check: Callable[[], None]) -> "Context":
-    def passing(point: str) -> None:
-        check()
-        context.passing(point)
+def technical(given: Surroundings) -> Sequence[Definition[Any]]:
+    """Define all of them, ready to run."""
+    from aftersend.workflow.tracking import tracking
 
-    return replace(context, passing=passing)
+    known = {each.name: each for each in declarations(given.settings)}
+    return (tracking(known[TRACKING], given),)

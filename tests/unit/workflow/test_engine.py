@@ -1,6 +1,7 @@
 """Running a workflow once."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -19,10 +20,12 @@ from aftersend.model.enumeration import Severity, WorkflowState
 from aftersend.model.run import Counts, StepReport
 from aftersend.platform.clock import ManualClock
 from aftersend.workflow import engine
-from aftersend.workflow.definition import Definition, register
+from aftersend.workflow.definition import Declaration, Definition, register
 from aftersend.workflow.engine import RunResult
 from aftersend.workflow.owner import Owner
 from aftersend.workflow.supervision import journal, overview, pause, resume, runs
+
+_DECLARATION = Declaration("tracking", "Tracking", "0 * * * *")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class _Step:
     name: str
     label: str
     do: Callable[[list[str]], StepReport]
+    simulate: Callable[[list[str]], StepReport] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,13 @@ class _Workflow:
 
     def define(self, *steps: Callable[[list[str]], StepReport]) -> Definition[list[str]]:
         named = [_Step(f"step{n}", f"Step {n}", do) for n, do in enumerate(steps, 1)]
-        definition = Definition("tracking", "Tracking", "0 * * * *", named)
-        register(self.database, [definition], clock=self.clock)
-        return definition
+        register(self.database, [_DECLARATION], clock=self.clock)
+        return Definition(_DECLARATION, named, lambda: nullcontext([]))
 
     def run(self, *steps: Callable[[list[str]], StepReport], is_forced: bool = True) -> RunResult:
         return engine.run(
             self.database,
             self.define(*steps),
-            context=[],
             clock=self.clock,
             owner=Owner.current(),
             is_forced=is_forced,
@@ -252,11 +254,10 @@ def test_a_run_that_is_not_due_is_refused(workflow: _Workflow) -> None:
 
 def test_an_unknown_workflow_is_not_found(workflow: _Workflow) -> None:
     """What was never registered cannot be run."""
-    unknown: Definition[None] = Definition("other", "Other", "0 * * * *", ())
+    declaration = Declaration("other", "Other", "0 * * * *")
+    unknown: Definition[None] = Definition(declaration, (), nullcontext)
     with pytest.raises(NotFound):
-        engine.run(
-            workflow.database, unknown, context=None, clock=workflow.clock, owner=Owner.current()
-        )
+        engine.run(workflow.database, unknown, clock=workflow.clock, owner=Owner.current())
 
 
 def test_a_forced_run_leaves_the_next_hour_alone(workflow: _Workflow) -> None:

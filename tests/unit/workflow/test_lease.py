@@ -5,6 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing.context import SpawnProcess
@@ -21,7 +22,7 @@ from aftersend.model.enumeration import Severity, WorkflowState
 from aftersend.model.run import StepReport
 from aftersend.platform.clock import ManualClock, SystemClock
 from aftersend.workflow import engine
-from aftersend.workflow.definition import Definition, register
+from aftersend.workflow.definition import Declaration, Definition, register
 from aftersend.workflow.engine import RunResult
 from aftersend.workflow.lease import Lease
 from aftersend.workflow.owner import Owner
@@ -36,11 +37,14 @@ class _Step:
     do: Callable[[Path], StepReport]
     name: str = "step"
     label: str = "Step"
+    simulate: Callable[[Path], StepReport] | None = None
 
 
-def _definition(*steps: Callable[[Path], StepReport], lease_s: float = 300) -> Definition[Path]:
-    named = [_Step(do) for do in steps]
-    return Definition("tracking", "Tracking", "0 * * * *", named, lease_s)
+_DECLARATION = Declaration("tracking", "Tracking", "0 * * * *")
+
+
+def _definition(*steps: Callable[[Path], StepReport], folder: Path = Path()) -> Definition[Path]:
+    return Definition(_DECLARATION, [_Step(do) for do in steps], lambda: nullcontext(folder))
 
 
 def _url(database: Database) -> str:
@@ -67,7 +71,7 @@ def _race(url: str, folder: Path) -> None:
     done = 0
     while done < _TURNS:
         try:
-            result = _run(database, _definition(_alone), folder)
+            result = _run(database, _alone, folder)
         except Busy:
             Event().wait(0.001)
             continue
@@ -75,11 +79,10 @@ def _race(url: str, folder: Path) -> None:
         done += 1
 
 
-def _run(database: Database, definition: Definition[Path], folder: Path) -> RunResult:
+def _run(database: Database, do: Callable[[Path], StepReport], folder: Path) -> RunResult:
     return engine.run(
         database,
-        definition,
-        context=folder,
+        _definition(do, folder=folder),
         clock=SystemClock(),
         owner=Owner.current(),
         is_forced=True,
@@ -87,7 +90,7 @@ def _run(database: Database, definition: Definition[Path], folder: Path) -> RunR
 
 
 def _run_url(url: str, folder: Path) -> None:
-    _run(Database(open_engine(url)), _definition(_wait_for_ever), folder)
+    _run(Database(open_engine(url)), _wait_for_ever, folder)
 
 
 def _start(target: Callable[[str, Path], None], database: Database, folder: Path) -> SpawnProcess:
@@ -103,7 +106,7 @@ def test_racing_processes_never_run_at_once(database: Database, tmp_path: Path) 
 
     Killed by: an UPDATE that takes the lease whoever has it.
     """
-    register(database, [_definition(_alone)], clock=SystemClock())
+    register(database, [_DECLARATION], clock=SystemClock())
     racers = [_start(_race, database, tmp_path) for _ in range(3)]
     for racer in racers:
         racer.join(_WAIT_S)
@@ -115,15 +118,15 @@ def test_racing_processes_never_run_at_once(database: Database, tmp_path: Path) 
 
 def test_after_a_kill_the_next_run_takes_over_at_once(database: Database, tmp_path: Path) -> None:
     """SIGKILL leaves a lease and an open run; the next run takes the one and closes the other."""
-    register(database, [_definition(_alone)], clock=SystemClock())
+    register(database, [_DECLARATION], clock=SystemClock())
     victim = _start(_run_url, database, tmp_path)
     _until((tmp_path / "waiting").exists)
     with pytest.raises(Busy) as caught:
-        _run(database, _definition(_alone), tmp_path)
+        _run(database, _alone, tmp_path)
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
     victim.join(_WAIT_S)
-    result = _run(database, _definition(_alone), tmp_path)
+    result = _run(database, _alone, tmp_path)
 
     broken = runs(database, "tracking")[1]
     warnings = journal(database, "tracking", severity=Severity.WARNING)
@@ -141,7 +144,7 @@ def test_after_a_kill_the_next_run_takes_over_at_once(database: Database, tmp_pa
 
 def test_a_second_kill_waits_for_the_schedule(database: Database, clock: ManualClock) -> None:
     """Who takes over moves the next time at once: what kills every run is not tried all day."""
-    register(database, [_definition()], clock=clock)
+    register(database, [_DECLARATION], clock=clock)
     clock.advance(3600)
     _leave_running(database, clock)
     seen: list[object] = []
@@ -150,9 +153,7 @@ def test_a_second_kill_waits_for_the_schedule(database: Database, clock: ManualC
         seen.append(overview(database, "tracking").next_at)
         return StepReport("Looked.")
 
-    engine.run(
-        database, _definition(look), context=Path(), clock=clock, owner=Owner.current()
-    ).check()
+    engine.run(database, _definition(look), clock=clock, owner=Owner.current()).check()
 
     assert seen == [clock.now().replace(hour=12)]
 
@@ -170,7 +171,7 @@ def test_a_silent_run_elsewhere_is_waited_for_until_its_lease_runs_out(
     database: Database, clock: ManualClock
 ) -> None:
     """A holder on another machine cannot be seen: its time decides, to the second."""
-    register(database, [_definition()], clock=clock)
+    register(database, [_DECLARATION], clock=clock)
     elsewhere = replace(Owner.current(), host="web2", kernel="other", pid=4711)
     us = Owner.current()
     outcomes: list[str] = []
@@ -188,7 +189,6 @@ def test_a_silent_run_elsewhere_is_waited_for_until_its_lease_runs_out(
         return engine.run(
             database,
             _definition(*steps),
-            context=Path(),
             clock=clock,
             owner=owner,
             is_forced=True,
@@ -217,19 +217,19 @@ def _fail_if_reached(_folder: Path) -> StepReport:
 
 def test_two_runs_of_one_process_are_two_owners(database: Database, tmp_path: Path) -> None:
     """A run started inside a run of the same process is refused like any other."""
-    register(database, [_definition()], clock=SystemClock())
+    register(database, [_DECLARATION], clock=SystemClock())
 
     def again(folder: Path) -> StepReport:
         with pytest.raises(Busy):
-            _run(database, _definition(_alone), folder)
+            _run(database, _alone, folder)
         return StepReport("Refused.")
 
-    assert _run(database, _definition(again), tmp_path).state == "finished"
+    assert _run(database, again, tmp_path).state == "finished"
 
 
 def test_a_heartbeat_keeps_the_lease_of_a_long_step(database: Database, clock: ManualClock) -> None:
     """While a step works, the lease is renewed behind its back."""
-    register(database, [_definition()], clock=clock)
+    register(database, [_DECLARATION], clock=clock)
     lease = Lease(database, "tracking", "us/1", 0.03, clock)
     with database.write() as connection:
         request = LeaseRequest("tracking", lease.text, clock.now(), clock.now(), "", False)

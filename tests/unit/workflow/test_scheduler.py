@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from threading import Event, Thread
+from typing import Self
 
 import pytest
 
+from aftersend.database import workflows
 from aftersend.database.engine import Database
+from aftersend.database.workflows import LeaseRequest
 from aftersend.errors import InvalidContent, Transient
 from aftersend.model.run import StepReport
 from aftersend.platform.clock import ManualClock
-from aftersend.workflow.definition import Definition, register
+from aftersend.workflow.definition import Declaration, Definition, register
 from aftersend.workflow.owner import Owner
 from aftersend.workflow.scheduler import Scheduler, due
 from aftersend.workflow.supervision import overview, pause, resume
@@ -22,13 +26,14 @@ class _Step:
     do: Callable[[list[str]], StepReport]
     name: str = "step"
     label: str = "Step"
+    simulate: Callable[[list[str]], StepReport] | None = None
 
 
 @dataclass(frozen=True)
 class _Jobs:
     """A scheduler of one workflow that notes the hour of each run."""
 
-    scheduler: Scheduler[list[str]]
+    scheduler: Scheduler
     clock: ManualClock
     hours: list[str]
 
@@ -57,9 +62,10 @@ def _jobs(
         note()
         return StepReport("Done.")
 
-    definition = Definition("tracking", "Tracking", "0 * * * *", [_Step(do)])
-    register(database, [definition], clock=clock)
-    scheduler = Scheduler(database, [definition], _no_context, clock, Owner.current())
+    declaration = Declaration("tracking", "Tracking", "0 * * * *")
+    definition = Definition(declaration, [_Step(do)], _no_context)
+    register(database, [declaration], clock=clock)
+    scheduler = Scheduler(database, [definition], clock, Owner.current())
     return _Jobs(scheduler, clock, hours)
 
 
@@ -129,16 +135,28 @@ def test_a_fault_of_ours_does_not_end_the_scheduler(
 def test_what_could_not_begin_is_tried_again_after_a_while(
     database: Database, clock: ManualClock
 ) -> None:
-    """When the lake cannot be opened, the scheduler asks again after ten seconds, not each one."""
+    """While another machine runs it, the scheduler asks again after ten seconds, not each one."""
     jobs = _jobs(database, clock, [], lambda: None)
     asked: list[int] = []
+    elsewhere = replace(Owner.current(), host="web2", kernel="other")
 
-    def context() -> AbstractContextManager[list[str]]:
-        asked.append(int(clock.now().timestamp()) % 3600)
-        raise Transient("The lake is away.")
+    class Noting(Owner):
+        def knows_dead(self, other: Self) -> bool:
+            asked.append(int(clock.now().timestamp()) % 3600)
+            return super().knows_dead(other)
 
-    scheduler = Scheduler(database, jobs.scheduler.definitions, context, clock, Owner.current())
+    us = Owner.current()
+    scheduler = Scheduler(
+        database,
+        jobs.scheduler.definitions,
+        clock,
+        Noting(us.host, us.kernel, us.pid, us.start),
+    )
     clock.advance(3600)
+    with database.write() as connection:
+        until = clock.now() + timedelta(seconds=300)
+        request = LeaseRequest("tracking", f"{elsewhere}/7", clock.now(), until, "", False)
+        assert workflows.take_lease(connection, request)
     for _ in range(12):
         scheduler.run_pending()
         clock.advance(1)
