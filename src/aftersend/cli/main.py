@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from aftersend.cli import (
+    api_token,
     block,
     delivery,
     delivery_send,
@@ -72,5 +73,6 @@ for _name, _group in {
     "option": option,
     "block": block,
     "operator": operator,
+    "api-token": api_token,
 }.items():
     root.add_typer(_group.group, name=_name)

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from aftersend.database.schema import audit_entry
 
-__all__ = ["OPERATOR_LENGTH_MAX", "AuditEntry", "count", "entries", "purge_before", "write"]
+__all__ = ["OPERATOR_LENGTH_MAX", "AuditEntry", "count", "entries", "known", "purge_before"]
+__all__ += ["write"]
 
 OPERATOR_LENGTH_MAX: Final = 100
 _NAME_LENGTH_MAX: Final = 255
@@ -102,6 +103,15 @@ def count(
         select(func.count()).select_from(audit_entry).where(wanted)
     ).scalar_one()
     return found
+
+
+def known(connection: Connection) -> dict[str, list[str]]:
+    """Tell which entities, actions and operators there are entries of, for filters."""
+    columns = (audit_entry.c.entity, audit_entry.c.action, audit_entry.c.operator)
+    return {
+        column.name: list(connection.execute(select(column).distinct().order_by(column)).scalars())
+        for column in columns
+    }
 
 
 def purge_before(connection: Connection, before: datetime, *, limit: int | None = None) -> int:

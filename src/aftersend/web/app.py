@@ -2,20 +2,25 @@
 
 from typing import Any, Final
 
-from litestar import Litestar, Router
+from litestar import Litestar, Router, asgi
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.handlers import ASGIRouteHandler
 from litestar.middleware.base import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
+from aftersend.api import app as api
+from aftersend.api.backing import Backing
 from aftersend.errors import AftersendError
+from aftersend.platform.attempts import Attempts
 from aftersend.platform.telemetry import logger
 from aftersend.web import (
+    audit,
     content,
     deliveries,
     links,
@@ -31,7 +36,6 @@ from aftersend.web import (
     tracking,
     workflows,
 )
-from aftersend.web.attempts import Attempts
 from aftersend.web.display import Zone
 from aftersend.web.failures import answer_failure, answer_http, answer_known
 from aftersend.web.runner import Runner
@@ -68,7 +72,12 @@ def build(services: Services) -> Litestar:
         "zone": zone,
     }
     return Litestar(
-        route_handlers=[_static(), *_open_doors(), _behind_the_door()],
+        route_handlers=[
+            _static(),
+            _api(services, runner),
+            *_open_doors(),
+            _behind_the_door(),
+        ],
         dependencies={name: _provide(value) for name, value in shared.items()},
         state=State({"services": services, "sessions": sessions}),
         template_config=TemplateConfig(instance=template.engine(zone=zone, clock=services.clock)),
@@ -107,6 +116,20 @@ def _static() -> Router:
     )
 
 
+def _api(services: Services, runner: Runner) -> ASGIRouteHandler:
+    backing = Backing(
+        database=services.database,
+        lake=services.lake,
+        clock=services.clock,
+        attempts=Attempts(services.clock),
+        rules=lambda: services.rules,
+        start_run=lambda name, _operator: runner.start(name),
+        recompute=services.recompute,
+    )
+    mounted = asgi(api.PREFIX, is_mount=True, copy_scope=True, opt=_COOKIE_FREE)
+    return mounted(api.build(backing))
+
+
 def _open_doors() -> list[Router]:
     return [
         Router("/", route_handlers=[*public.HANDLERS, *monitoring.HANDLERS], opt=_COOKIE_FREE),
@@ -128,6 +151,7 @@ def _behind_the_door() -> Router:
             *workflows.HANDLERS,
             *servers.HANDLERS,
             *tags.HANDLERS,
+            *audit.HANDLERS,
         ],
         middleware=[DefineMiddleware(login.Door)],
     )

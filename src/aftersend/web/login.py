@@ -19,8 +19,8 @@ from litestar.response import Redirect, Response, Template
 from aftersend.database import operators
 from aftersend.database.operators import Operator
 from aftersend.errors import InvalidInput
+from aftersend.platform.attempts import Attempts
 from aftersend.platform.telemetry import logger
-from aftersend.web.attempts import Attempts
 from aftersend.web.services import Given, Services
 from aftersend.web.sessions import SessionStore
 from aftersend.web.template import page

@@ -1,7 +1,7 @@
 """How often somebody may try a password."""
 
 from aftersend.platform.clock import ManualClock
-from aftersend.web.attempts import FAILURES_MAX, WINDOW_S, Attempts
+from aftersend.platform.attempts import FAILURES_MAX, WINDOW_S, Attempts
 from tests.support.pages import NOW
 
 

@@ -1,0 +1,1 @@
+"""The API for programs: JSON, bearer tokens, no cookies."""
