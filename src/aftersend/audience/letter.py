@@ -10,11 +10,15 @@ __all__ = ["Letter", "read_letter"]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A received message: paths of its tracked links and open images, in reading order."""
+    """A received message: paths of its tracked links and open images, in reading order.
+
+    `traps` are links that nobody sees: a program that reads the source follows them, too.
+    """
 
     recipient: str
     links: tuple[str, ...]
     images: tuple[str, ...]
+    traps: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -40,6 +44,7 @@ def read_letter(raw: bytes, *, redirect_url: str) -> Letter:
         recipient=str(message["X-Envelope-To"] or message["To"]),
         links=_paths(collected.links, redirect_url),
         images=_paths(collected.images, redirect_url),
+        traps=_paths(collected.hidden, redirect_url),
     )
 
 
@@ -48,11 +53,13 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.links: list[str] = []
         self.images: list[str] = []
+        self.hidden: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         if tag in ("a", "area") and (href := values.get("href")):
-            self.links.append(href)
+            is_seen = "display:none" not in (values.get("style") or "")
+            (self.links if is_seen else self.hidden).append(href)
         elif tag == "img" and (source := values.get("src")):
             self.images.append(source)
 

@@ -10,7 +10,7 @@ make everybody's clicks suspect.
 Source: field lessons §0.4, §3 C4.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aftersend.collector.budget import source_of
@@ -34,7 +34,7 @@ class Probes:
         self.is_awake = False
         self._window, self._networks_max = timedelta(seconds=seconds), networks_max
         self._seen: dict[str | bytes, datetime] = {}
-        self._until = datetime.min
+        self._until = datetime.min.replace(tzinfo=UTC)
 
     def note(self, address: str, at: datetime) -> None:
         """Remember where a garbled token came from."""

@@ -36,7 +36,7 @@ from aftersend.content.template import Template, compile_message
 from aftersend.errors import AftersendError, InvalidInput
 from aftersend.model import catalogue
 from aftersend.model.catalogue import Catalogue, Destination
-from aftersend.model.enumeration import Part
+from aftersend.model.enumeration import Part, UrlType
 from aftersend.model.ids import ID_MAX, OPEN_URL_ID, DeliveryId, MessageId, UrlId
 from aftersend.model.token import KeyRing
 from aftersend.platform.clock import Clock, SystemClock
@@ -77,9 +77,10 @@ class Tracker:
         addresses: Addresses,
         publish: Publish,
         preparation: Preparation = Preparation(),  # noqa: B008 - it cannot change
+        has_honeypot: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        """Begin with no links.
+        """Begin with no links; `has_honeypot` hides one in HTML that only machines follow.
 
         Raises:
             InvalidInput: the delivery has no number from 1.
@@ -87,6 +88,7 @@ class Tracker:
         _check_id("delivery", delivery_id)
         self._delivery_id, self._keys, self._addresses = delivery_id, keys, addresses
         self._publish, self._preparation = publish, preparation
+        self._honeypot = _id_of(Part.HTML, UrlType.HONEYPOT, "") if has_honeypot else None
         self._clock = clock or SystemClock()
         self._lock = Lock()
         self._urls: Mapping[UrlId, Destination] = {}
@@ -121,7 +123,7 @@ class Tracker:
         splices: list[Splice] = []
         for text, links in zip(texts, found, strict=True):
             wanted = [link for link in links if link.source not in off and self._is_wanted(link)]
-            template = self._compiled(text, wanted, has_pixel=text is html)
+            template = self._compiled(text, wanted, is_first=text is html)
             rendered = template.render(
                 {}, message_id=message_id, keys=self._keys, at=self._clock.now()
             )
@@ -146,7 +148,7 @@ class Tracker:
         return link.mode.is_tracked and not link.source.startswith(ours)
 
     def _compiled(
-        self, text: InlineText, links: Iterable[FoundLink], *, has_pixel: bool
+        self, text: InlineText, links: Iterable[FoundLink], *, is_first: bool
     ) -> Template:
         template = compile_message(
             _source(text),
@@ -156,7 +158,8 @@ class Tracker:
                 (link.part, link.source): TrackedLink(_url_id(link), link.type, link.label)
                 for link in links
             },
-            is_open_tracked=has_pixel,
+            is_open_tracked=is_first,
+            honeypot=self._honeypot if is_first else None,
             preparation=self._preparation,
         )
         if template.untracked_reason:
@@ -254,8 +257,12 @@ def _is_off(link: FoundLink) -> bool:
 
 
 def _url_id(link: FoundLink) -> UrlId:
+    return _id_of(link.part, link.type, link.source)
+
+
+def _id_of(part: Part, kind: UrlType, source: str) -> UrlId:
     """Make the id of a link: 63 bits of a digest, so that two links never share one."""
-    name = f"{link.part.value} {int(link.type)} {link.source}"
+    name = f"{part.value} {int(kind)} {source}"
     digest = blake2b(name.encode(), digest_size=8, person=b"aftersend-link").digest()
     return UrlId(max(int.from_bytes(digest, "big") & ID_MAX, OPEN_URL_ID + 1))
 

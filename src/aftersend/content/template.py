@@ -9,7 +9,7 @@ that is sent is the author's, character by character.
 Source: spec §3.1 (step 5), §3.7, §3.13; architecture D2.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -31,6 +31,7 @@ from aftersend.content.message import (
 )
 from aftersend.content.script import Limits
 from aftersend.content.sheet import Edit, FormulaSlot, Piece, Sheet, TokenSlot, stretch, written
+from aftersend.errors import InvalidContent
 from aftersend.model.catalogue import DESTINATION_LENGTH_MAX, TOKEN_SLOT, Destination
 from aftersend.model.enumeration import Part, PixelPlace, UrlType
 from aftersend.model.ids import OPEN_URL_ID, DeliveryId, MessageId, UrlId
@@ -43,6 +44,8 @@ _OPEN: Final = Destination((), UrlType.OPEN, "Open")
 _PIXEL_END: Final = (
     '" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">'
 )
+# At the beginning, where scanners read first; not a character of it is seen or read aloud.
+_HONEYPOT_END: Final = '" style="display:none" aria-hidden="true" tabindex="-1" rel="nofollow"></a>'
 _OURS: Final = frozenset((UrlType.MIRROR_PAGE, UrlType.OPT_OUT))
 _FUNCTIONS: Final = {CLICK: "$click", OPEN: "$open"}
 
@@ -136,13 +139,15 @@ def compile_message(
     tracked: Mapping[tuple[Part, str], TrackedLink] | None = None,
     is_tracked: bool = True,
     is_open_tracked: bool = True,
+    honeypot: UrlId | None = None,
     preparation: Preparation = Preparation(),  # noqa: B008 - it cannot change
 ) -> Template:
     """Prepare a message for every recipient of a delivery.
 
     `tracked` says which links of `detect` are tracked, by part and source; those it lacks stay as
     they are written. None tracks all, with ids from 2 in the order of `detect`. Without
-    `is_tracked` nothing is tracked: neither links nor opens.
+    `is_tracked` nothing is tracked: neither links nor opens. A `honeypot` is the id of a link that
+    is hidden in the HTML: only machines follow it, and it leads nowhere.
 
     Raises:
         InvalidContent: the message cannot be prepared; it says where and what to write instead.
@@ -161,12 +166,17 @@ def compile_message(
     has_pixel = is_tracked and is_open_tracked and has_html
     if has_pixel:
         urls[OPEN_URL_ID] = _OPEN
+    trap = honeypot if is_tracked and has_html else None
+    if trap is not None:
+        urls |= _hidden(trap, urls, addresses)
     formulas = _formulas(preparation)
     bodies: dict[Part | None, Sequence[Piece]] = {None: subject}
     for each in parts:
         editor = _Editor(each, f"{addresses.redirect}/r/", links, formulas)
-        place = preparation.pixel if has_pixel and each.part is Part.HTML else None
-        bodies[each.part] = list(written(each.passage, each.part, editor.edits(place)))
+        is_html = each.part is Part.HTML
+        place = preparation.pixel if has_pixel and is_html else None
+        edits = editor.edits(place, trap if is_html else None)
+        bodies[each.part] = list(written(each.passage, each.part, edits))
     composition = compose(
         bodies,
         formulas={
@@ -184,6 +194,20 @@ def compile_message(
         _composition=composition,
         _limits=limits,
     )
+
+
+def _hidden(
+    trap: UrlId, taken: Collection[UrlId], addresses: Addresses
+) -> dict[UrlId, Destination]:
+    """Give the hidden link: it is stopped, so it leads nowhere, whatever stands in it.
+
+    Raises:
+        InvalidContent: its id is that of another link.
+    """
+    if trap in taken:
+        raise InvalidContent(f"{trap} is the id of another link: give the hidden one its own.")
+    address = (f"{addresses.redirect}/",)
+    return {trap: Destination(address, UrlType.HONEYPOT, UrlType.HONEYPOT.label, is_blocked=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +306,7 @@ class _Editor:
     links: Mapping[tuple[Part, str], _Link]
     formulas: Mapping[str, Passage]
 
-    def edits(self, pixel: PixelPlace | None) -> Iterator[Edit]:
+    def edits(self, pixel: PixelPlace | None, honeypot: UrlId | None) -> Iterator[Edit]:
         unsent = set(self.prepared.unsent)
         for each in self.prepared.occurrences:
             link = self.links[self.prepared.part, each.address.source]
@@ -291,6 +315,8 @@ class _Editor:
             edit = self._tracked(each, link) if link.url_id is not None else self._own(each, link)
             if edit is not None:
                 yield edit
+        if honeypot is not None:
+            yield self._honeypot(honeypot)
         if pixel is not None:
             edit = self._pixel(pixel)
             yield edit
@@ -324,6 +350,12 @@ class _Editor:
             ),
         )
         return Edit(each.start, each.end, (written,))
+
+    def _honeypot(self, url_id: UrlId) -> Edit:
+        """Hide a link where nobody sees it."""
+        at = self.prepared.pixel_top
+        slot = TokenSlot(Part.HTML, url_id)
+        return Edit(at, at, (f'<a href="{self.base}', slot, _HONEYPOT_END))
 
     def _pixel(self, place: PixelPlace) -> Edit:
         start, end = self._pixel_place(place)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from aftersend.database.dialect import insert_or
 from aftersend.database.schema import tracked_url
@@ -19,11 +19,14 @@ __all__ = [
     "blocked",
     "change",
     "get",
+    "honeypot",
     "of_delivery",
     "refresh",
+    "set_honeypot",
     "source_hash",
 ]
 
+_HONEYPOT: Final = "honeypot"
 _CHANGING: Final = (
     "type",
     "mode",
@@ -83,11 +86,14 @@ def get(connection: Connection, url_id: UrlId) -> TrackedUrl:
     """Give one tracked URL.
 
     Raises:
-        NotFound: there is none with this id; the shared "Open" belongs to no delivery.
+        NotFound: there is none with this id; the shared "Open" belongs to no delivery, and the
+            hidden link is none of its author.
     """
     row = connection.execute(
         select(tracked_url).where(
-            tracked_url.c.id == url_id, tracked_url.c.delivery_id.is_not(None)
+            tracked_url.c.id == url_id,
+            tracked_url.c.delivery_id.is_not(None),
+            tracked_url.c.type != UrlType.HONEYPOT,
         )
     ).one_or_none()
     if row is None:
@@ -96,9 +102,36 @@ def get(connection: Connection, url_id: UrlId) -> TrackedUrl:
 
 
 def of_delivery(connection: Connection, delivery_id: DeliveryId) -> list[TrackedUrl]:
-    """List the links of a delivery in the order they were found."""
-    query = select(tracked_url).where(tracked_url.c.delivery_id == delivery_id)
+    """List the links of a delivery in the order they were found; the hidden one is none of them."""
+    query = select(tracked_url).where(
+        tracked_url.c.delivery_id == delivery_id, tracked_url.c.type != UrlType.HONEYPOT
+    )
     return [_tracked_url(row) for row in connection.execute(query.order_by(tracked_url.c.id))]
+
+
+def honeypot(connection: Connection, delivery_id: DeliveryId) -> UrlId | None:
+    """Give the hidden link of a delivery, if it has one."""
+    query = select(tracked_url.c.id).where(_is_honeypot(delivery_id))
+    number = connection.execute(query).scalar_one_or_none()
+    return None if number is None else UrlId(number)
+
+
+def set_honeypot(connection: Connection, delivery_id: DeliveryId, *, is_wanted: bool) -> None:
+    """Give a delivery its hidden link, or take it away; one that it has keeps its id."""
+    if not is_wanted:
+        connection.execute(delete(tracked_url).where(_is_honeypot(delivery_id)))
+        return
+    trap = NewUrl(
+        part=Part.HTML,
+        source=_HONEYPOT,
+        type=UrlType.HONEYPOT,
+        mode=TrackingMode.ENABLED,
+        label=UrlType.HONEYPOT.label,
+        occurrences=1,
+    )
+    # Blocked from its first day: whoever follows it is led nowhere.
+    row = {**_row(delivery_id, trap), "is_blocked": True}
+    connection.execute(insert_or(connection, tracked_url).on_conflict_do_nothing(), row)
 
 
 def blocked(connection: Connection, delivery_id: DeliveryId) -> frozenset[UrlId]:
@@ -139,6 +172,10 @@ def change(connection: Connection, url_id: UrlId, **values: Any) -> None:
 def source_hash(source: str) -> str:
     """Give the key of a URL's text: its SHA-256 in hex."""
     return sha256(source.encode()).hexdigest()
+
+
+def _is_honeypot(delivery_id: DeliveryId) -> ColumnElement[bool]:
+    return (tracked_url.c.delivery_id == delivery_id) & (tracked_url.c.type == UrlType.HONEYPOT)
 
 
 def _row(delivery_id: DeliveryId, url: NewUrl) -> dict[str, Any]:

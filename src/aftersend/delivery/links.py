@@ -133,6 +133,7 @@ def refresh_urls(
         url_memory.of_sources(connection, [link.source for link in found]),
     )
     urls.refresh(connection, delivery.id, new)
+    urls.set_honeypot(connection, delivery.id, is_wanted=office.content.has_honeypot)
     enumerations.add(connection, URL_CATEGORY, [url.category for url in new])
 
 

@@ -77,6 +77,7 @@ def mirror_page(office: PostOffice, message_id: MessageId, *, is_operator: bool 
             delivery,
             is_tracked=False if is_operator else None,
             is_open_tracked=False,
+            has_honeypot=False,
         )
         press = make_press(connection, office, delivery, template)
     if not template.has_html or not (addressee.is_known or addressee.is_seed):

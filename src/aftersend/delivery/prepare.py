@@ -143,10 +143,12 @@ def template_of(
     *,
     is_tracked: bool | None = None,
     is_open_tracked: bool | None = None,
+    has_honeypot: bool = True,
 ) -> Template:
     """Compile the content of a delivery with the choices of its author.
 
-    `is_tracked` and `is_open_tracked` replace what the delivery says of tracking.
+    `is_tracked` and `is_open_tracked` replace what the delivery says of tracking; without
+    `has_honeypot` the hidden link is left out.
 
     Raises:
         InvalidContent: it cannot be prepared.
@@ -163,6 +165,7 @@ def template_of(
         },
         is_tracked=delivery.is_tracked if is_tracked is None else is_tracked,
         is_open_tracked=is_pixel_wanted,
+        honeypot=urls.honeypot(connection, delivery.id) if has_honeypot else None,
         preparation=preparation_of(connection, office, delivery),
     )
 

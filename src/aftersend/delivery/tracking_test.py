@@ -194,7 +194,7 @@ def _of_links(walk: _Walk) -> Iterator[Row]:
     for text, token in tokens.items():
         if token.url_id == OPEN_URL_ID:
             yield _pixel(walk, text)
-        elif token.url_id in walk.template.urls:
+        elif token.url_id in walk.template.urls and not _is_honeypot(walk, token):
             yield _link(walk, text, token)
     sent = {token.url_id for token in tokens.values()}
     if OPEN_URL_ID not in sent:
@@ -204,6 +204,11 @@ def _of_links(walk: _Walk) -> Iterator[Row]:
             yield _unsent(link)
         elif not link.mode.is_tracked:
             yield Row("Link", link.source, "not tracked", "tracked", is_ok=False)
+
+
+def _is_honeypot(walk: _Walk, token: Token) -> bool:
+    """Tell whether it is the hidden link: who follows that is a machine, whatever else he did."""
+    return walk.template.urls[token.url_id].type is UrlType.HONEYPOT
 
 
 def _tokens(walk: _Walk) -> dict[str, Token]:

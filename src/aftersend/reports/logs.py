@@ -41,6 +41,9 @@ _COLUMNS: Final = (
     "amount",
     "article",
 )
+_CLASSIFYING: Final = ("flags", "is_seed", "agent_id", "address")
+"""What decides on a verdict beside those."""
+
 _ADDRESSEE: Final = "addressee"
 """The message of a hit; without one the recipient, below zero; 0 when nobody is known."""
 
@@ -138,7 +141,7 @@ def _page(asked: _List) -> LogPage:
     try:
         log = hits(engine, asked.lake, deliveries=asked.deliveries, recipient=asked.recipient_id)
         log = log.mutate(**{_ADDRESSEE: _who(log)})
-        log = log.select(*_COLUMNS, _ADDRESSEE, "flags", "is_seed")
+        log = log.select(*_COLUMNS, _ADDRESSEE, *_CLASSIFYING)
         if asked.recipient_id is not None:
             # They are few, but stand far apart: go through the lake once.
             log = engine.create_table("log", log, temp=True)
