@@ -194,6 +194,7 @@ def _agents() -> list[tuple[str, re.Pattern[str]]]:
 
 @cache
 def _crawlers() -> list[re.Pattern[str]]:
-    from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # reads a megabyte, only who needs it
+    # Only now: it reads a megabyte, and most commands need none of it.
+    from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # type: ignore[import-untyped]
 
     return [re.compile(row["pattern"]) for row in CRAWLER_USER_AGENTS_DATA]

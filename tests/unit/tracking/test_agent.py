@@ -57,7 +57,7 @@ def kept(world: World) -> dict[str, tuple[str, str]]:
         (IPHONE, Agent("Mobile Safari", "17.0", "iOS 17", "iOS", "iPhone", True, True)),
         (PIXEL, Agent("Chrome Mobile", "118.0", "Android 13", "Android", "Pixel 7", True, True)),
         (UBUNTU, Agent("Firefox", "115.0", "Linux", "Linux", "PC", False, True)),
-        ("Mozilla/5.0", Agent()),
+        ("Mozilla/5.0", Agent(is_recognised=True, rule="apple-privacy")),
         ("what is this", Agent()),
         ("", Agent()),
     ],
