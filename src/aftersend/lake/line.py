@@ -59,6 +59,7 @@ _TABS: Final = 10
 _END: Final = 2**62
 _PIECE_BYTES: Final = 1 << 20
 _THREADS: Final = 2
+_STRETCHES_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def parse(raw: bytes | bytearray) -> Lines:
     table = pa.table({"byte_at": starts[:-1].astype(np.int64), "length": lengths, "bytes": lines})
     has_shape = pc.and_(_match(lines), pc.less_equal(table["length"], logline.LINE_BYTES_MAX))
     misshapen = table.filter(pc.invert(has_shape))
-    split = _split(table.filter(has_shape) if misshapen.num_rows else table)
+    split = _split(_shaped(table, has_shape))
     is_valid = pc.and_(pc.is_valid(split["at"]), _have_numbers(split))
     impossible = split.filter(pc.invert(is_valid))
     if impossible.num_rows:
@@ -138,9 +139,28 @@ def _match(lines: "pa.Array[Any]") -> "pa.ChunkedArray[Any]":
         return matched
 
 
+def _shaped(lines: pa.Table, has_shape: "pa.ChunkedArray[Any]") -> pa.Table:
+    """Leave out what has no shape: the stretches between, without a copy, where they are few."""
+    out = np.flatnonzero(~has_shape.to_numpy())
+    if len(out) > _STRETCHES_MAX:
+        return lines.filter(has_shape)
+    ends = [*out.tolist(), lines.num_rows]
+    begins = [0, *(out + 1).tolist()]
+    return pa.concat_tables(
+        [
+            lines.slice(begin, end - begin)
+            for begin, end in zip(begins, ends, strict=True)
+            if end > begin
+        ]
+        or [lines.slice(0, 0)]
+    )
+
+
 def _split(shaped: pa.Table) -> pa.Table:
     # The shape admits ASCII only, so bytes are text without a look at them.
-    text = shaped["bytes"].combine_chunks().view(pa.string())
+    text = pa.chunked_array(
+        [chunk.view(pa.string()) for chunk in shaped["bytes"].chunks], pa.string()
+    )
     return split_lines(pa.table({"byte_at": shaped["byte_at"], "text": text}))
 
 
