@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import insert
 
 from aftersend.database import schema
+from aftersend.database import urls as stored_urls
 from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.lake.schema import TRACKING_LOG
 from aftersend.lake.table import Lake
@@ -40,8 +41,11 @@ LINKS = (
 TAGS = ((UrlType.WEB, "home", "Home page"), (UrlType.TRANSACTION, "order", ""))
 """Web tags of the world, which all deliveries share; the second has no label."""
 
-OPEN, SHOP, NEWS, OPT_OUT, MIRROR, PAGE, ORDER = range(7)
-"""What a hit was on: an open, or a place in `LINKS` and `TAGS` counted from 1."""
+OPEN, SHOP, NEWS, OPT_OUT, MIRROR, PAGE, ORDER, TRAP = range(8)
+"""What a hit was on: an open, a place in `LINKS` and `TAGS` counted from 1, or the hidden link."""
+
+AGENT = 1
+"""The number of a user agent that nothing is known of."""
 
 NOBODY = -1
 """Who a hit was by when nobody knows."""
@@ -51,7 +55,8 @@ NOBODY = -1
 class Hit:
     """One hit: who (place in the delivery's messages), on what, seconds after `START`.
 
-    A web tag may tell `amount` and `article`, and name a recipient without a message.
+    A web tag may tell `amount` and `article`, and name a recipient without a message. `agent_id`
+    is the number of a user agent, 0 of none.
     """
 
     who: int
@@ -62,6 +67,8 @@ class Hit:
     amount: float | None = None
     article: int | None = None
     has_message: bool = True
+    agent_id: int = AGENT
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,8 @@ class World:
         first = self.lines + 1
         self.lines += len(hits)
         urls = [UrlId(1), *sent.urls, *self._tags()]
+        if any(hit.what == TRAP for hit in hits):
+            urls.append(self._trap(sent))
         rows = [_row(sent, hit, first + place, urls) for place, hit in enumerate(hits)]
         if rows:
             self.lake.append(
@@ -171,6 +180,13 @@ class World:
             settings=TrackingSettings(),
         )
         recompute(context)
+
+    def _trap(self, sent: Sent) -> UrlId:
+        with self.database.write() as connection:
+            stored_urls.set_honeypot(connection, sent.id, is_wanted=True)
+            trap = stored_urls.honeypot(connection, sent.id)
+        assert trap is not None
+        return trap
 
     def _tags(self) -> Sequence[UrlId]:
         if not self.tags:
@@ -211,7 +227,7 @@ def make_world(folder: Path, empty: Path) -> World:
 
 def _row(sent: Sent, hit: Hit, number: int, urls: Sequence[UrlId]) -> dict[str, Any]:
     at = START + timedelta(seconds=hit.second)
-    kind = UrlType.OPEN if hit.what == OPEN else (*LINKS, *TAGS)[hit.what - 1][0]
+    kind = (UrlType.OPEN, *(one[0] for one in (*LINKS, *TAGS)), UrlType.HONEYPOT)[hit.what]
     is_seed, is_known = hit.who in sent.seeds, hit.who != NOBODY
     return {
         "log_id": log_id(ServerId("1"), number),
@@ -227,7 +243,8 @@ def _row(sent: Sent, hit: Hit, number: int, urls: Sequence[UrlId]) -> dict[str, 
         "flags": hit.flags,
         "domain": sent.domains[hit.who] if is_known else "",
         "is_seed": is_seed,
-        "agent_id": 0,
+        "agent_id": hit.agent_id,
+        "address": hit.address,
         "amount": hit.amount,
         "article": hit.article,
         "parameters": "",

@@ -5,19 +5,21 @@ every machine and for ever, because lakes hold it. 0 stands for no user agent at
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, select, update
 
 from aftersend.database.dialect import insert_or
 from aftersend.database.lookup import select_by_ids
+from aftersend.database.replacing import replace_rows
 from aftersend.database.schema import user_agent, user_agent_stats
 
 __all__ = ["Agent", "ListedAgent", "agent_id", "by_rule", "identified", "keep", "listed"]
-__all__ += ["outdated", "unknown"]
+__all__ += ["outdated", "replace_day", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,12 @@ def by_rule(connection: Connection) -> dict[str, frozenset[int]]:
     return {rule: frozenset(numbers) for rule, numbers in found.items()}
 
 
+def of_ids(connection: Connection, ids: Collection[int]) -> Mapping[int, ListedAgent]:
+    """Give some user agents by their numbers, without counting their clicks; 0 has no text."""
+    query = select(user_agent, literal(0).label("clicks")).where(user_agent.c.id.in_(ids))
+    return {row.id: _listed(row) for row in connection.execute(query)}
+
+
 def listed(
     connection: Connection, *, is_unrecognised: bool = False, limit: int | None = None
 ) -> list[ListedAgent]:
@@ -126,6 +134,14 @@ def listed(
         .limit(limit)
     )
     return [_listed(row) for row in connection.execute(query)]
+
+
+def replace_day(connection: Connection, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Put the clicks of a day by user agent in the place of what stood there.
+
+    Shape: rows have the columns of `user_agent_stats`.
+    """
+    replace_rows(connection, user_agent_stats, rows, where=user_agent_stats.c.day == day)
 
 
 def _listed(row: Any) -> ListedAgent:
