@@ -16,9 +16,11 @@ Invariants:
 Source: architecture D4, "Data plane"; Delta transaction log protocol, "Transaction Identifiers".
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -53,6 +55,7 @@ PURGE: Final = "purge"
 COMMITS_READ_MAX: Final = 10_000
 DELIVERIES_NAMED_MAX: Final = 10_000
 
+_THREADS: Final = 2
 _DELIVERIES: Final = "deliveries"
 _ALL: Final = "all"
 _EARLIEST: Final = "earliest"
@@ -218,11 +221,10 @@ class Lake:
 
     def _write_days(self, batch: pa.Table) -> list[AddAction]:
         batch = in_order(batch.select(TRACKING_LOG.names).cast(TRACKING_LOG))
-        actions = []
-        for day in batch[DAY].unique():
-            rows = batch.filter(pc.equal(batch[DAY], day)).drop_columns([DAY])
-            actions.append(self.hits.write(rows, day.as_py().isoformat()))
-        return actions
+        return [
+            self.hits.write(rows.drop_columns([DAY]), rows[DAY][0].as_py().isoformat())
+            for rows in _stretches(batch, DAY)
+        ]
 
     def _signed(self, lines: pa.Table, server: ServerId) -> pa.Table:
         now = self.rejected.clock.now()
@@ -273,11 +275,29 @@ def _may_hold(files: pa.Table, deliveries: Sequence[DeliveryId]) -> "pa.Array[An
 
 
 def in_order(batch: pa.Table) -> pa.Table:
-    """Sort hits by delivery and time; column by column, which takes a fifth of the time."""
-    moments = batch["at"].cast(pa.int64()).to_numpy()
-    order = np.lexsort((moments, batch["delivery_id"].to_numpy()))
-    columns = [column.combine_chunks().take(order) for column in batch.itercolumns()]
-    return pa.table(columns, schema=batch.schema)
+    """Sort hits by day, where there is one, delivery and time.
+
+    Column by column, which takes a fifth of the time.
+    """
+    keys = [batch["at"], batch["delivery_id"]]
+    if DAY in batch.column_names:
+        keys.append(batch[DAY].cast(pa.int32()))
+    order = np.lexsort([key.cast(pa.int64()).to_numpy() for key in keys])
+    with ThreadPoolExecutor(_THREADS) as threads:
+        columns = threads.map(
+            lambda column: column.combine_chunks().take(order), batch.itercolumns()
+        )
+        return pa.table([*columns], schema=batch.schema)
+
+
+def _stretches(batch: pa.Table, name: str) -> Iterator[pa.Table]:
+    """Give the stretches of a sorted table that have one value in a column, without a copy."""
+    values = batch[name].combine_chunks()
+    ends = np.flatnonzero(values[1:].to_numpy(False) != values[:-1].to_numpy(False)) + 1
+    places = [0, *ends.tolist(), len(values)]
+    for begin, end in pairwise(places):
+        if end > begin:
+            yield batch.slice(begin, end - begin)
 
 
 def _rejected_places(table: DeltaTable, server: ServerId, segments: Collection[str]) -> pa.Table:
