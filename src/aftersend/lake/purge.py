@@ -56,8 +56,9 @@ class OldHits:
         """List the deliveries that these hits are of."""
         found: set[DeliveryId] = set()
         for part in self.files:
-            ids = self.lake.hits.read(self.table, part.path, ["delivery_id"])["delivery_id"]
-            found.update(map(DeliveryId, ids.unique().to_pylist()))
+            rows = self.lake.hits.read(self.table, part.path, ["delivery_id"])
+            ids: list[int] = pc.unique(rows["delivery_id"]).to_pylist()
+            found.update(map(DeliveryId, ids))
         return found
 
     def remove(self) -> bool:

@@ -68,15 +68,19 @@ def vacuum(store: Store, *, keep: Collection[int], before: datetime) -> int:
     return count
 
 
-def clean_log(store: Store, *, keep: Collection[int], before: datetime) -> int:
+def clean_log(
+    store: Store, *, keep: Collection[int], before: datetime, is_dry: bool = False
+) -> int:
     """Make a checkpoint, and remove log entries nobody needs; tell how many.
 
     What `keep` and the time since `before` need stays: those states, and every commit after them.
+    With `is_dry` nothing is done.
 
     Raises:
         Transient: the store failed; beginning again does no harm.
     """
-    store.checkpoint()
+    if not is_dry:
+        store.checkpoint()
     table = store.load()
     oldest = min({*keep, _version_at(table, before), table.version()})
     entries = sorted(
@@ -87,18 +91,18 @@ def clean_log(store: Store, *, keep: Collection[int], before: datetime) -> int:
     checkpoints = [
         version for version, path in entries if path.endswith(_CHECKPOINT) and version <= oldest
     ]
-    if not checkpoints:
-        return 0
-    first = max(checkpoints)
-    system, count = store.system(table), 0
+    if oldest == table.version():
+        checkpoints.append(oldest)  # a dry run has made none
+    gone = [path for version, path in entries if version < max(checkpoints, default=0)]
+    if is_dry:
+        return len(gone)
+    system = store.system(table)
     try:
-        for version, path in entries:
-            if version < first:
-                system.delete_file(path)
-                count += 1
+        for path in gone:
+            system.delete_file(path)
     except OSError as error:
         raise Transient(f"The log of the lake at {store.url} cannot be cleaned: {error}") from error
-    return count
+    return len(gone)
 
 
 def _listed(store: Store, folder: str) -> list[FileInfo]:

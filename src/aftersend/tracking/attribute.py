@@ -22,7 +22,7 @@ from aftersend.model.enumeration import WebTrackingMode
 from aftersend.model.run import StepReport
 from aftersend.tracking.context import Context
 
-__all__ = ["attribute"]
+__all__ = ["application", "attribute"]
 
 
 def attribute(context: Context) -> StepReport:
@@ -32,8 +32,7 @@ def attribute(context: Context) -> StepReport:
     if not mode.is_permanent:
         return StepReport("Nothing to attribute: web visits are kept in session mode.")
     for _attempt in range(COMMIT_TRIES_MAX):
-        # Another mode attributes otherwise, so it has a pointer of its own.
-        rewriting = Rewriting.begin(context.lake, f"attribution-{mode}")
+        rewriting = Rewriting.begin(context.lake, application(mode))
         if rewriting.is_done:
             return StepReport("Attributed 0 web visits.")
         files, new_files = rewriting.files, rewriting.new_files
@@ -42,6 +41,11 @@ def attribute(context: Context) -> StepReport:
                 context.passing("attribute:committed")
                 return StepReport(f"Attributed {changes.count:,} web visits.")
     raise Transient(f"The lake took no commit in {COMMIT_TRIES_MAX} tries.")
+
+
+def application(mode: WebTrackingMode) -> str:
+    """Name what has a pointer in the lake: another mode attributes otherwise, so it has its own."""
+    return f"attribution-{mode}"
 
 
 def _passing(context: Context, changes: Changes) -> Iterator[tuple[date, pa.Table]]:

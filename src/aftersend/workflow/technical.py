@@ -12,9 +12,11 @@ from aftersend.settings import Settings
 from aftersend.workflow.definition import Declaration, Definition
 from aftersend.workflow.surroundings import Surroundings
 
-__all__ = ["TRACKING", "declarations", "technical"]
+__all__ = ["CLEANUP", "LAKE_MAINTENANCE", "TRACKING", "declarations", "technical"]
 
 TRACKING: Final = "tracking"
+CLEANUP: Final = "cleanup"
+LAKE_MAINTENANCE: Final = "lakeMaintenance"
 
 
 def declarations(settings: Settings) -> Sequence[Declaration]:
@@ -23,12 +25,19 @@ def declarations(settings: Settings) -> Sequence[Declaration]:
         Declaration(
             TRACKING, "Tracking", settings.tracking.schedule, lease_s=settings.tracking.lease_s
         ),
+        Declaration(CLEANUP, "Cleanup", settings.purge.schedule),
+        Declaration(LAKE_MAINTENANCE, "Lake maintenance", settings.purge.lake_schedule),
     )
 
 
 def technical(given: Surroundings) -> Sequence[Definition[Any]]:
     """Define all of them, ready to run."""
     from aftersend.workflow.tracking import tracking
+    from aftersend.workflow.upkeep import cleanup, lake_maintenance
 
     known = {each.name: each for each in declarations(given.settings)}
-    return (tracking(known[TRACKING], given),)
+    return (
+        tracking(known[TRACKING], given),
+        cleanup(known[CLEANUP], given),
+        lake_maintenance(known[LAKE_MAINTENANCE], given),
+    )

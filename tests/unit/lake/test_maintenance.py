@@ -40,8 +40,8 @@ def append(lake: Lake, number: int, *, day: int = 0, message: int = 1, server: s
     """Append one open as one commit."""
     at = START + timedelta(days=day, minutes=number)
     rows = naive.table([NaiveHit(f"{server}0x{number:016X}", at, message, 1)])
-    touched = set(map(DeliveryId, rows["delivery_id"].to_pylist()))
-    lake.append(rows, server=ServerId(server), last=number, deliveries=touched)
+    delivery = DeliveryId(naive.MESSAGES[message])
+    lake.append(rows, server=ServerId(server), last=number, deliveries={delivery})
 
 
 def reject(lake: Lake, number: int, at: datetime) -> None:
