@@ -36,12 +36,14 @@ from tests.support import naive
 from tests.support.naive import NaiveHit
 
 __all__ = [
+    "LATE",
     "NOW",
     "STORY",
     "STORY_MODE",
     "FakeSource",
     "Visit",
     "World",
+    "add_message",
     "begun_world",
     "keep_lines",
     "line",
@@ -52,12 +54,16 @@ __all__ = [
 
 NOW = datetime(2026, 1, 3, 12, tzinfo=UTC)
 SEGMENT_LINES = 7
+LATE = 10
+"""A message of delivery 2 that nobody knows when its first hits come."""
 STORY_MODE = "anonymous-last"
 _STATISTICS = (
     schema.delivery_indicator,
     schema.delivery_log_stats,
+    schema.delivery_rule_stats,
     schema.tracking_stats,
     schema.user_agent,
+    schema.user_agent_stats,
 )
 
 
@@ -286,12 +292,21 @@ def begun_world(directory: Path) -> World:
     """Make an instance that has loaded and consolidated the beginning of the story."""
     world = make_visited_world(directory)
     world.run([replace(source, lines=source.lines[:2]) for source in story_sources()])
+    add_message(world, LATE)
     return world
+
+
+def add_message(world: World, number: int, delivery: int = 2) -> None:
+    """Make a message known that was sent with the others."""
+    with world.database.write() as connection:
+        connection.execute(insert(schema.message).values(_message(number, delivery)))
 
 
 def _fill(database: Database) -> None:
     sent = NOW - timedelta(days=2)
     with database.write() as connection:
+        alias = {"enumeration": "domain", "alias": "example0.com", "value": "Gmail"}
+        connection.execute(insert(schema.enumeration_alias).values(**alias, modified_at=sent))
         for number in sorted(set(naive.MESSAGES.values())):
             connection.execute(
                 insert(schema.delivery).values(
@@ -319,19 +334,21 @@ def _fill(database: Database) -> None:
                 )
             )
         for number, delivery in naive.MESSAGES.items():
-            hit = NaiveHit("", sent, number, 1)
-            connection.execute(
-                insert(schema.message).values(
-                    id=number,
-                    delivery_id=delivery,
-                    recipient_id=0 if number == naive.SEED else 100 + number,
-                    address=f"person{number}@{hit.domain}",
-                    domain=hit.domain,
-                    is_seed=number == naive.SEED,
-                    status=MessageStatus.FAILED if number == 9 else MessageStatus.SENT,
-                    event_at=sent,
-                )
-            )
+            connection.execute(insert(schema.message).values(_message(number, delivery)))
+
+
+def _message(number: int, delivery: int) -> dict[str, Any]:
+    domain = NaiveHit("", NOW, number, 1).domain
+    return {
+        "id": number,
+        "delivery_id": delivery,
+        "recipient_id": 0 if number == naive.SEED else 100 + number,
+        "address": f"person{number}@{domain}",
+        "domain": domain,
+        "is_seed": number == naive.SEED,
+        "status": MessageStatus.FAILED if number == 9 else MessageStatus.SENT,
+        "event_at": NOW - timedelta(days=2),
+    }
 
 
 def numbered(
@@ -354,6 +371,7 @@ def _at(minutes: float) -> datetime:
 STORY: Mapping[str, Sequence[NaiveHit | Visit | bytes]] = {
     "1": [
         NaiveHit("", _at(0), 1, 1),
+        Visit(_at(0.2), "", message_id=LATE, delivery_id=2, url_id=1),
         NaiveHit("", _at(0.5), 1, 1),
         NaiveHit("", _at(1), 1, 2, "browser-1"),
         Visit(_at(1.1), "tagid=home%7Cw", "browser-1"),
@@ -379,6 +397,7 @@ STORY: Mapping[str, Sequence[NaiveHit | Visit | bytes]] = {
     ],
     "2": [
         NaiveHit("", _at(1.2), 2, 1),
+        Visit(_at(1.3), "", "browser-5", LATE, 2, url_id=2),
         NaiveHit("", _at(2.5), 2, 1),
         NaiveHit("", _at(-1440), 6, 1),
         b"x" * 20_000 + b"\n",
@@ -389,7 +408,8 @@ STORY: Mapping[str, Sequence[NaiveHit | Visit | bytes]] = {
     ],
 }
 """What two tracking servers have written: repeats across both, damage, a link of another delivery,
-a hit of the day before, times out of order; web visits before and after somebody is known."""
+a hit of the day before, times out of order; web visits before and after somebody is known; hits
+of a message that becomes known late."""
 
 
 def story_sources(lines_max: int = 3) -> list[FakeSource]:

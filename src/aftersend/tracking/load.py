@@ -11,14 +11,17 @@ may end between any two of these and the next one goes on as if nothing had happ
 6. the files are taken out of the inbox.
 
 Every line is counted in one place: loaded; already, when an earlier run has loaded or rejected it;
-or rejected, by reason.
+or rejected, by reason. Numbers that no line stands for, not even a damaged one, are told.
+
+After a person has moved a pointer back, lines come once more. Those that the lake has are left out
+by their log ids (`lake.late`), which nothing else has to be asked for.
 
 Source: spec §5 (step 1); architecture D4, "Every run ends in an equation".
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
@@ -26,15 +29,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from aftersend.errors import AftersendError
+from aftersend.errors import AftersendError, Corruption
+from aftersend.lake import late
 from aftersend.lake.line import parse
+from aftersend.lake.table import Lake
 from aftersend.model.ids import DeliveryId, ServerId
+from aftersend.model.logline import log_id
 from aftersend.model.run import Counts, StepReport
 from aftersend.tracking import agent, inbox
+from aftersend.tracking.batch import Batch
 from aftersend.tracking.context import Context
+from aftersend.tracking.gaps import Gap, details, find_gaps, sentences
 from aftersend.tracking.inbox import InboxFile
 from aftersend.tracking.known import KnownSources
-from aftersend.tracking.reason import ORDINARY
+from aftersend.tracking.reason import DAMAGED, ORDINARY
 from aftersend.tracking.resolve import Resolved, resolve
 from aftersend.tracking.visit import Visits
 
@@ -45,84 +53,66 @@ __all__ = ["load"]
 BATCH_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The bytes of some files, one behind the other; `starts` are their places, and the end."""
+@dataclass(slots=True)
+class _Progress:
+    """What a run has loaded so far."""
 
-    files: Sequence[InboxFile]
-    raw: bytearray
-    starts: npt.NDArray[np.int64]
+    counts: Counts = field(default_factory=Counts)
+    gaps: list[Gap] = field(default_factory=list)
+    failures: dict[str, None] = field(default_factory=dict)
 
-    @classmethod
-    def read(cls, files: Sequence[InboxFile]) -> Self:
-        starts = np.cumsum([0, *(file.path.stat().st_size for file in files)], dtype=np.int64)
-        raw = bytearray(int(starts[-1]))
-        for file, start, end in zip(files, starts, starts[1:], strict=False):
-            with file.path.open("rb") as stream:
-                stream.readinto(memoryview(raw)[start:end])
-        return cls(files, raw, starts)
+    def failure(self, rejected_max: int) -> AftersendError | None:
+        """Give the error of a run that has met more damaged lines than it may, 0: any number."""
+        damaged = sum(self.counts.rejected.get(reason, 0) for reason in DAMAGED)
+        if damaged <= rejected_max or not rejected_max:
+            return None
+        return Corruption(
+            "tracking.rejected_max",
+            f"{damaged:,} damaged lines have come in this run, more than the {rejected_max:,} that"
+            " are let pass; everything up to there is kept. See aftersend tracking rejected list",
+        )
 
-    def file_index(self, byte_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.searchsorted(self.starts, byte_at, side="right") - 1
-
-    def is_in_range(self, lines: pa.Table) -> npt.NDArray[np.bool_]:
-        """Tell of each line whether its number is one that its file covers."""
-        file = self.file_index(lines["byte_at"].to_numpy())
-        numbers = lines["number"].to_numpy()
-        first = np.array([file.first for file in self.files], np.int64)
-        last = np.array([file.last for file in self.files], np.int64)
-        is_in: npt.NDArray[np.bool_] = (numbers >= first[file]) & (numbers <= last[file])
-        return is_in
-
-    def places(self, rejected: pa.Table) -> pa.Table:
-        """Say where lines stood in the segments of their server."""
-        byte_at = rejected["byte_at"].to_numpy()
-        file = self.file_index(byte_at)
-        offsets = np.array([file.offset for file in self.files], np.int64)
-        segments = pa.array([file.segment for file in self.files], pa.string())
-        columns: list[Any] = [
-            segments.take(file),
-            pa.array(byte_at - self.starts[file] + offsets[file]),
-            rejected["reason"],
-            rejected["bytes"],
-        ]
-        return pa.table(columns, names=["segment", "offset", "reason", "bytes"])
-
-    def bytes_at(self, places: pa.Table) -> npt.NDArray[np.int64]:
-        """Give where lines at some places of segments begin in this batch."""
-        offsets = places["offset"].to_numpy()
-        found = []
-        for file, start, end in zip(self.files, self.starts, self.starts[1:], strict=False):
-            here = offsets[pc.equal(places["segment"], file.segment).to_numpy()]
-            at = here - file.offset + start
-            found.append(at[(at >= start) & (at < end)])
-        return np.concatenate(found)
+    def report(self, failure: AftersendError | None) -> StepReport:
+        """Say it all."""
+        counts = self.counts
+        rejected = "".join(f", {count:,} {reason}" for reason, count in counts.rejected.items())
+        text = (
+            f"Read {counts.read:,} lines: {counts.loaded:,} loaded,"
+            f" {counts.already:,} loaded before,"
+            f" {sum(counts.rejected.values()):,} rejected{rejected}."
+        )
+        return StepReport(
+            " ".join([text, *sentences(self.gaps), *self.failures]),
+            counts,
+            is_warning=bool(self.failures or self.gaps or counts.rejected.keys() - ORDINARY),
+            failure=failure,
+            details=details(self.gaps),
+        )
 
 
 def load(context: Context) -> StepReport:
-    """Load what waits in the inbox."""
+    """Load what waits in the inbox, until too many lines are damaged."""
     context.passing("load:begun")
-    counts, failures = Counts(), list[str]()
+    progress, failure = _Progress(), None
     known = KnownSources(context.lake, context.inbox)
     visits = Visits(context.database, context.clock, context.web_tracking, known.since)
+    for server, files in _all_batches(context):
+        _load(context, server, files, visits, progress)
+        progress.failures |= dict.fromkeys(_acknowledge(context, server, files[-1].last))
+        context.passing("load:acknowledged")
+        for file in files:
+            inbox.remove(file)
+        context.passing("load:removed")
+        failure = progress.failure(context.settings.rejected_max)
+        if failure is not None:
+            break
+    return progress.report(failure)
+
+
+def _all_batches(context: Context) -> Iterator[tuple[ServerId, Sequence[InboxFile]]]:
     for server in inbox.servers(context.inbox):
         for files in _batches(inbox.pending(context.inbox, server), context):
-            counts += _load(context, server, files, visits)
-            failures += _acknowledge(context, server, files[-1].last)
-            context.passing("load:acknowledged")
-            for file in files:
-                inbox.remove(file)
-            context.passing("load:removed")
-    rejected = "".join(f", {count:,} {reason}" for reason, count in counts.rejected.items())
-    text = (
-        f"Read {counts.read:,} lines: {counts.loaded:,} loaded, {counts.already:,} loaded before,"
-        f" {sum(counts.rejected.values()):,} rejected{rejected}."
-    )
-    return StepReport(
-        " ".join([text, *dict.fromkeys(failures)]),
-        counts,
-        is_warning=bool(failures or counts.rejected.keys() - ORDINARY),
-    )
+            yield server, files
 
 
 def _batches(files: Sequence[InboxFile], context: Context) -> Iterator[Sequence[InboxFile]]:
@@ -143,34 +133,62 @@ def _batches(files: Sequence[InboxFile], context: Context) -> Iterator[Sequence[
         yield batch
 
 
-def _load(context: Context, server: ServerId, files: Sequence[InboxFile], visits: Visits) -> Counts:
-    pointer = context.lake.pointer(server)
-    done = sum(_count_lines(file) for file in files if file.last <= pointer)
-    fresh = [file for file in files if file.last > pointer]
-    counts = Counts(read=done, already=done)
-    return counts + _load_fresh(context, server, fresh, pointer, visits) if fresh else counts
+def _load(
+    context: Context,
+    server: ServerId,
+    files: Sequence[InboxFile],
+    visits: Visits,
+    progress: _Progress,
+) -> None:
+    reached = _Reached.of(context.lake, server)
+    done = sum(_count_lines(file) for file in files if file.last <= reached.pointer)
+    progress.counts += Counts(read=done, already=done)
+    fresh = [file for file in files if file.last > reached.pointer]
+    if fresh:
+        _load_fresh(context, reached, Batch.read(fresh), visits, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How far a server has been read; `highest` is more where the pointer was moved back."""
+
+    server: ServerId
+    pointer: int
+    highest: int
+
+    @classmethod
+    def of(cls, lake: Lake, server: ServerId) -> Self:
+        return cls(server, lake.pointer(server), late.highest(lake, server))
+
+    @property
+    def is_moved_back(self) -> bool:
+        return self.highest > self.pointer
 
 
 def _load_fresh(
-    context: Context, server: ServerId, files: Sequence[InboxFile], pointer: int, visits: Visits
-) -> Counts:
-    batch = _Batch.read(files)
+    context: Context, reached: _Reached, batch: Batch, visits: Visits, progress: _Progress
+) -> None:
     lines = parse(batch.raw)
-    known = batch.bytes_at(context.lake.rejected_places(server, {file.segment for file in files}))
+    segments = {file.segment for file in batch.files}
+    known = batch.bytes_at(context.lake.rejected_places(reached.server, segments))
     misshapen = _only(lines.rejected, _is_new(lines.rejected, known))
     valid = _only(lines.valid, _is_new(lines.valid, known))
     is_in_range = batch.is_in_range(valid)
-    is_new = ~(is_in_range & (valid["number"].to_numpy() <= pointer))
+    is_new = ~(is_in_range & (valid["number"].to_numpy() <= reached.pointer))
+    if reached.is_moved_back:
+        misshapen, is_new = _without_known(context.lake, reached, misshapen, valid, is_new)
     new = _only(valid, is_new)
-    resolved = resolve(new, visits, server=server, is_in_range=is_in_range[is_new])
+    resolved = resolve(new, visits, server=reached.server, is_in_range=is_in_range[is_new])
+    gaps = find_gaps(lines, batch, server=reached.server, after=reached.pointer)
+    progress.gaps += [gap for gap in gaps if gap.last > reached.highest]
     context.passing("load:resolved")
     rejected = pa.concat_tables((misshapen, lines.reject(resolved.rejected_at, resolved.reasons)))
-    _keep(context, server, batch, resolved=resolved, rejected=rejected)
+    _keep(context, reached, batch, resolved=resolved, rejected=rejected)
     before = sum(
         whole.num_rows - part.num_rows
         for whole, part in ((lines.rejected, misshapen), (lines.valid, new))
     )
-    return Counts(
+    progress.counts += Counts(
         read=lines.rejected.num_rows + lines.valid.num_rows,
         loaded=resolved.hits.num_rows,
         already=before,
@@ -178,22 +196,37 @@ def _load_fresh(
     )
 
 
+def _without_known(
+    lake: Lake,
+    reached: _Reached,
+    misshapen: pa.Table,
+    valid: pa.Table,
+    is_new: npt.NDArray[np.bool_],
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    """Leave out lines that come once more: their hits are there, damaged ones were repaired."""
+    is_past = is_new & (valid["number"].to_numpy() <= reached.highest)
+    past = valid.filter(pa.array(is_past))
+    is_new = is_new.copy()
+    is_new[is_past] = ~late.is_known(lake, past).to_numpy(zero_copy_only=False)
+    is_repaired = late.are_hits(lake, late.named(misshapen["bytes"].to_pylist()))
+    return misshapen.filter(pc.invert(is_repaired)), is_new
+
+
 def _keep(
-    context: Context, server: ServerId, batch: _Batch, *, resolved: Resolved, rejected: pa.Table
+    context: Context, reached: _Reached, batch: Batch, *, resolved: Resolved, rejected: pa.Table
 ) -> None:
+    server, hits = reached.server, resolved.hits
     if rejected.num_rows:
         context.lake.append_rejected(batch.places(rejected), server=server)
     context.passing("load:rejected")
     agent.keep(context.database, resolved.agents, context.machines)
     context.passing("load:agents")
-    context.lake.append(
-        resolved.hits,
-        server=server,
-        last=batch.files[-1].last,
-        deliveries=set(
-            map(DeliveryId, np.unique(resolved.hits["delivery_id"].to_numpy()).tolist())
-        ),
-    )
+    if reached.is_moved_back:
+        is_past = pc.less_equal(hits["log_id"], log_id(server, reached.highest))
+        late.append_late(context.lake, hits.filter(is_past), server=server)
+        hits = hits.filter(pc.invert(is_past))
+    deliveries = set(map(DeliveryId, np.unique(hits["delivery_id"].to_numpy()).tolist()))
+    context.lake.append(hits, server=server, last=batch.last, deliveries=deliveries)
     context.passing("load:appended")
 
 

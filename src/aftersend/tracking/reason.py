@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CODES", "ORDINARY", "Reason", "mark"]
+__all__ = ["CODES", "DAMAGED", "MISNUMBERED", "ORDINARY", "Reason", "mark"]
 
 
 class Reason(StrEnum):
@@ -18,8 +18,10 @@ class Reason(StrEnum):
     """Its number cannot stand where it stood: a damaged log id."""
     DUPLICATE = "duplicate"
     """A line before it has the same number: a damaged log id."""
+    UNRESOLVED = "unresolved"
+    """There is no such message yet, or it is one of another delivery: the line waits for it."""
     UNKNOWN_MESSAGE = "unknown_message"
-    """There is no such message, or it is one of another delivery."""
+    """There has been no such message for so long that the line waits no more."""
     UNKNOWN_URL = "unknown_url"
     """There is no such link, or it is one of another delivery."""
     UNKNOWN_TAG = "unknown_tag"
@@ -34,6 +36,19 @@ class Reason(StrEnum):
 
 ORDINARY: Final = frozenset((Reason.INCOMPLETE_VISIT, Reason.UNKNOWN_VISITOR))
 """What happens on any site with web tags, and is nothing to warn of."""
+
+DAMAGED: Final = frozenset(
+    (
+        *("length", "fields", "shape", "number", "time"),
+        *(Reason.SERVER, Reason.RANGE, Reason.DUPLICATE),
+    )
+)
+"""What only damage does to lines of a tracking server; nobody outside can bring it about.
+
+The first five are those of lines that do not follow the format."""
+
+MISNUMBERED: Final = frozenset((Reason.SERVER, Reason.RANGE, Reason.DUPLICATE))
+"""What is wrong with the log id itself, so that only a repaired line can be loaded."""
 
 CODES: Final = ("", *Reason)
 """What codes of lines stand for; 0 is no reason."""

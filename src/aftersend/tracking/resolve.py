@@ -97,7 +97,7 @@ def _find(lines: pa.Table, visits: Visits) -> pa.Table:
     is_message = _are_equal(messages["delivery_id"], lines["delivery_id"], otherwise=False)
     is_url = _are_equal(urls["delivery_id"], lines["delivery_id"], otherwise=True)
     codes = np.zeros(lines.num_rows, np.int8)
-    mark(codes, Reason.UNKNOWN_MESSAGE, ~is_message)
+    mark(codes, Reason.UNRESOLVED, ~is_message)
     mark(codes, Reason.UNKNOWN_URL, ~(is_url & _array(pc.is_valid(urls["id"]))))
     columns = {
         "reason": pa.array(codes),

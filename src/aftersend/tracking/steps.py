@@ -10,6 +10,7 @@ from aftersend.tracking.consolidate import consolidate
 from aftersend.tracking.context import POINTS, Context
 from aftersend.tracking.download import download
 from aftersend.tracking.load import load
+from aftersend.tracking.retry import retry
 
 __all__ = ["POINTS", "STEPS", "Context", "Step"]
 
@@ -27,6 +28,7 @@ class Step:
 STEPS: Final[tuple[Step, ...]] = (
     Step("download", "Download lines", download),
     Step("load", "Load lines", load),
+    Step("retry", "Try waiting lines again", retry),
     Step("attribute", "Attribute web visits", attribute),
     Step("consolidate", "Consolidate statistics", consolidate),
 )

@@ -56,7 +56,7 @@ def _of_cookies(connection: Connection, lines: pa.Table, codes: npt.NDArray[np.i
     known = lookup.deliveries_by_id(connection, np.unique(deliveries).tolist())
     message = lined_up(rows, wanted, MESSAGE)
     is_of_another = pc.fill_null(pc.not_equal(message["delivery_id"], lines["delivery_id"]), True)
-    mark(codes, Reason.UNKNOWN_MESSAGE, (wanted.to_numpy() != 0) & is_of_another.to_numpy())
+    mark(codes, Reason.UNRESOLVED, (wanted.to_numpy() != 0) & is_of_another.to_numpy())
     columns = {
         "delivery_id": pa.array(np.where(np.isin(deliveries, list(known)), deliveries, 0)),
         "message_id": pc.fill_null(message["id"], 0),

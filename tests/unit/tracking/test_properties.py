@@ -70,11 +70,12 @@ def test_a_run_accounts_for_every_line(tmp_path: Path) -> None:
     rejected = {
         "fields": 3,
         "length": 1,
+        "unresolved": 2,
         "unknown_url": 1,
         "incomplete_visit": 1,
         "unknown_tag": 1,
     }
-    assert Counts(lines, lines - 7, 0, rejected, deliveries=4) == counts
+    assert Counts(lines, lines - 9, 0, rejected, deliveries=4) == counts
 
 
 def test_replay_changes_nothing(tmp_path: Path) -> None:
@@ -124,8 +125,8 @@ def test_a_run_that_ends_anywhere_is_made_good_by_the_next(tmp_path: Path) -> No
         assert expected == world.state(), (point, seen[point])
         assert rest.is_balanced
         assert {source.server: source.acknowledged for source in sources} == {
-            ServerId("1"): 20,
-            ServerId("2"): 7,
+            ServerId("1"): 21,
+            ServerId("2"): 8,
         }, (point, seen[point])
 
 
@@ -183,7 +184,7 @@ def _assert_figures(world: World, hits: Sequence[NaiveHit]) -> None:
         assert expected == {name: indicators[delivery][name] for name in expected}
     for (delivery, domain), row in domains.items():
         names = ("recipient_open", "recipient_click", "person_click", "opt_out")
-        here = [hit for hit in hits if (hit.delivery_id, hit.domain) == (delivery, domain)]
+        here = [hit for hit in hits if (hit.delivery_id, hit.domain_name) == (delivery, domain)]
         assert naive.measures(here, names) == {name: row[name] for name in names}
     assert naive.buckets(hits, 300) == {
         (row.delivery_id, row.url_id, row.start): row.total_clicks

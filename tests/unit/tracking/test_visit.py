@@ -194,7 +194,7 @@ def test_the_message_of_a_cookie_must_be_of_its_delivery(tmp_path: Path) -> None
         Visit(AT, HOME, "browser", 0, 77),
     )
 
-    assert Counts(read=3, loaded=1, rejected={"unknown_message": 2}) == counts
+    assert Counts(read=3, loaded=1, rejected={"unresolved": 2}) == counts
     assert [(VIRTUAL, "0")] == [(row["delivery_id"], row["flags"]) for row in world.hits()]
 
 
