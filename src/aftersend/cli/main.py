@@ -9,6 +9,7 @@ from aftersend.cli import (
     api_token,
     block,
     delivery,
+    delivery_delete,
     delivery_send,
     delivery_view,
     instance,
@@ -60,7 +61,7 @@ def _root(
         os.environ[INSTANCE_VARIABLE] = str(instance)
 
 
-for _part in (delivery_send, delivery_view, tracking_test):
+for _part in (delivery_send, delivery_delete, delivery_view, tracking_test):
     _part.register(delivery.group)
 for _group in (instance, run, rehearsal, report):
     _group.register(root)

@@ -199,16 +199,18 @@ def listing(
     offset: int = 0,
     limit: int = 1000,
 ) -> list[Delivery]:
-    """List deliveries, the newest first; all `states` unless some are named."""
+    """List deliveries, the newest first; all `states` unless some are named; no deleted ones."""
     query = select(delivery).order_by(delivery.c.id.desc()).offset(offset).limit(limit)
+    query = query.where(delivery.c.deleted_at.is_(None))
     if states is not None:
         query = query.where(delivery.c.state.in_(states))
     return [_delivery(row) for row in connection.execute(query)]
 
 
 def count(connection: Connection) -> int:
-    """Count deliveries."""
-    return connection.execute(select(func.count()).select_from(delivery)).scalar_one()
+    """Count deliveries, but for deleted ones."""
+    query = select(func.count()).select_from(delivery).where(delivery.c.deleted_at.is_(None))
+    return connection.execute(query).scalar_one()
 
 
 def texts(connection: Connection, delivery_id: DeliveryId) -> Texts:

@@ -121,7 +121,7 @@ def _filtered(rows: Select[Any], query: Query) -> Select[Any]:
         delivery_indicator.c.total_web_page > 0
     )
     is_shown = or_(delivery.c.kind != DeliveryKind.WEB_VISITS, delivery.c.id.in_(has_visits))
-    rows = rows.select_from(delivery).where(is_shown)
+    rows = rows.select_from(delivery).where(is_shown, delivery.c.deleted_at.is_(None))
     if query.search:
         columns = (delivery.c.label, delivery.c.internal_name)
         rows = rows.where(or_(*(each.icontains(query.search, autoescape=True) for each in columns)))

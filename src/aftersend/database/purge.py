@@ -50,7 +50,7 @@ from aftersend.database.workflows import FINISHED, RUNNING
 from aftersend.model.enumeration import DeliveryKind, DeliveryState
 from aftersend.model.ids import DeliveryId
 
-__all__ = ["Purging", "deleted_before", "freeze", "not_frozen", "over_before"]
+__all__ = ["Purging", "begin_removal", "deleted_before", "freeze", "not_frozen", "over_before"]
 
 _IDS_MAX: Final = 1_000
 
@@ -202,6 +202,18 @@ def deleted_before(connection: Connection, before: datetime) -> list[DeliveryId]
     """List the deliveries that somebody deleted before a moment."""
     query = select(delivery.c.id).where(delivery.c.deleted_at < before).order_by(delivery.c.id)
     return [DeliveryId(number) for number in connection.execute(query).scalars()]
+
+
+def begin_removal(
+    connection: Connection, delivery_id: DeliveryId, *, before: datetime, now: datetime
+) -> bool:
+    """Mark a delivery as one that is being removed; false: somebody has restored it."""
+    marked = connection.execute(
+        update(delivery)
+        .where(delivery.c.id == delivery_id, delivery.c.deleted_at < before)
+        .values(messages_purged_at=now)
+    )
+    return marked.rowcount == 1
 
 
 def over_before(

@@ -20,7 +20,7 @@ from aftersend.delivery.links import refresh_urls
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import Expansion, expand_now, keep, template_of
 from aftersend.delivery.publish import Publication, publish
-from aftersend.delivery.rules import EDITABLE
+from aftersend.delivery.rules import EDITABLE, must_be_there
 from aftersend.delivery.typology import content_error, target_error
 from aftersend.errors import InvalidContent, InvalidInput
 from aftersend.model.enumeration import (
@@ -70,13 +70,14 @@ def analyse(office: PostOffice, delivery_id: DeliveryId) -> Analysis:
 
     Raises:
         NotFound: there is no such delivery.
-        InvalidInput: it is being sent or was.
+        InvalidInput: it is deleted, or it is being sent or was.
         Busy: its content was changed while its instructions were carried out.
     """
     checks: list[Check] = []
     expansion = _expand(office, delivery_id, checks)
     with office.database.write() as connection:
         delivery = deliveries.get(connection, delivery_id, is_held=True)
+        must_be_there(delivery)
         if delivery.state not in EDITABLE:
             raise InvalidInput(
                 f"Delivery {delivery_id} is {delivery.state.label.lower()}: it cannot be analysed"

@@ -21,6 +21,7 @@ __all__ = [
     "check_sender",
     "check_subject",
     "editable",
+    "must_be_there",
     "short",
 ]
 
@@ -37,14 +38,29 @@ def editable(connection: Connection, delivery_id: DeliveryId, what: str) -> Deli
 
     Raises:
         NotFound: there is none with this id.
-        InvalidInput: it is being sent or was; `what` of it, like "its links are", stays fixed.
+        InvalidInput: it is deleted, being sent, or was sent; `what` of it, like "its links are",
+            stays fixed.
     """
     delivery = deliveries.get(connection, delivery_id, is_held=True)
+    must_be_there(delivery)
     if delivery.state not in EDITABLE:
         raise InvalidInput(
             f"Delivery {delivery_id} is {delivery.state.label.lower()}: {what} fixed."
         )
     return delivery
+
+
+def must_be_there(delivery: Delivery) -> None:
+    """Do nothing for a delivery that nobody has deleted.
+
+    Raises:
+        InvalidInput: somebody has.
+    """
+    if delivery.deleted_at is not None:
+        raise InvalidInput(
+            f"Delivery {delivery.id} is deleted; aftersend delivery restore {delivery.id} brings it"
+            " back."
+        )
 
 
 def check_label(label: str) -> str:

@@ -25,7 +25,7 @@ from aftersend.delivery.office import PostOffice
 from aftersend.delivery.prepare import has_other_links, make_press, template_of
 from aftersend.delivery.press import Press
 from aftersend.delivery.publish import publish
-from aftersend.delivery.rules import EDITABLE
+from aftersend.delivery.rules import EDITABLE, must_be_there
 from aftersend.errors import Busy, InvalidInput, Transient
 from aftersend.model.enumeration import DeliveryState
 from aftersend.model.ids import DeliveryId
@@ -71,6 +71,7 @@ def send(
     began = office.clock.monotonic()
     with ledgers.locked(office.sending, delivery_id):
         delivery = _get(office, delivery_id)
+        must_be_there(delivery)
         if delivery.state is DeliveryState.FINISHED:
             ledgers.discard(office.sending, delivery_id)
             return Sent(delivery.success, delivery.error, 0.0, was_finished=True)

@@ -36,13 +36,26 @@ def _deleted(context: Context, is_dry: bool, total: int) -> Mapping[str, int]:
     Messages go first, so that a hit that comes late finds none and waits as unresolved; the row of
     the delivery goes last, so that a run that ends before is taken up by the next.
     """
-    due = _due(context)
+    due = _due(context) if is_dry else _begun(context)
     purging = context.purging(is_dry=is_dry, total=total)
     counts = Counter(purging.messages(due, now=context.clock.now()))
     counts["hits"] = _remove_hits(context, due, is_dry=is_dry)
     for delivery_id in due:
         counts.update(purging.of_delivery(delivery_id))
     return counts
+
+
+def _begun(context: Context) -> Sequence[DeliveryId]:
+    """Mark what is due as being removed: from then on nobody restores it."""
+    before, now = context.limit(context.settings.deleted_deliveries_days), context.clock.now()
+    if before is None:
+        return ()
+    with context.database.write() as connection:
+        return [
+            delivery_id
+            for delivery_id in purge.deleted_before(connection, before)
+            if purge.begin_removal(connection, delivery_id, before=before, now=now)
+        ]
 
 
 def _remove_hits(context: Context, due: Sequence[DeliveryId], *, is_dry: bool) -> int:
