@@ -5,7 +5,7 @@ which are few or none, are taken out, looked up in their own way (`visit`), and 
 Source: spec §5 (step 1); architecture "Data plane".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,12 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from aftersend.database.lookup import messages_by_id, urls_by_id
 from aftersend.database.user_agents import agent_id
 from aftersend.lake.schema import DAY, TRACKING_LOG
 from aftersend.model.ids import ServerId
 from aftersend.tracking import parameters
-from aftersend.tracking.found import FOUND, MESSAGE, URL, lined_up
+from aftersend.tracking.found import FOUND
 from aftersend.tracking.reason import CODES, Reason, mark
 from aftersend.tracking.visit import Visits, are_visits
 
@@ -90,10 +89,8 @@ def _find_both(lines: pa.Table, visits: Visits, is_visit: npt.NDArray[np.bool_])
 def _find(lines: pa.Table, visits: Visits) -> pa.Table:
     """Find what ordinary hits are of; see `FOUND`."""
     with visits.database.read() as connection:
-        messages = lined_up(
-            messages_by_id(connection, _distinct(lines["message_id"])), lines["message_id"], MESSAGE
-        )
-        urls = lined_up(urls_by_id(connection, _distinct(lines["url_id"])), lines["url_id"], URL)
+        messages = visits.remembered.messages(connection, lines["message_id"])
+        urls = visits.remembered.urls(connection, lines["url_id"])
     is_message = _are_equal(messages["delivery_id"], lines["delivery_id"], otherwise=False)
     is_url = _are_equal(urls["delivery_id"], lines["delivery_id"], otherwise=True)
     codes = np.zeros(lines.num_rows, np.int8)
@@ -135,11 +132,6 @@ def _hits(lines: pa.Table, found: pa.Table) -> tuple[pa.Table, Mapping[int, str]
         "parameters": lines["parameters"],
     }
     return pa.table([columns[name] for name in TRACKING_LOG.names], schema=TRACKING_LOG), agents
-
-
-def _distinct(column: Any) -> Sequence[int]:
-    ids: list[int] = column.unique().to_pylist()
-    return ids
 
 
 def _are_equal(left: Any, right: Any, *, otherwise: bool) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ Source: spec §4.5, §4.6.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ from aftersend.settings import WebTrackingSettings
 from aftersend.tracking import parameters
 from aftersend.tracking.found import FOUND
 from aftersend.tracking.reason import Reason, mark
+from aftersend.tracking.remembered import Remembered
 from aftersend.tracking.visitor import visitors
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
@@ -55,6 +56,7 @@ class Visits:
     clock: Clock
     settings: WebTrackingSettings
     known_since: KnownSince
+    remembered: Remembered = field(default_factory=Remembered)
 
     def find(self, lines: pa.Table) -> pa.Table:
         """Find tag, recipient and message of web visits; tags that pages ask for are made.
