@@ -336,7 +336,7 @@ def web_services(opened: Instance) -> "Services":
         entropy=opened.entropy,
         sessions=opened.var / "sessions",
         run_workflow=partial(run_workflow, opened),
-        recompute=lambda deliveries, _operator: recompute(opened, deliveries),
+        recompute=partial(recompute, opened),
         local_url=opened.collector_url,
     )
 
@@ -400,13 +400,25 @@ def run_workflow(opened: Instance, name: str, operator: str = "") -> "RunResult"
     raise NotFound("workflow", name)
 
 
-def recompute(opened: Instance, deliveries: "Sequence[DeliveryId] | None") -> int:
-    """Compute the statistics of some deliveries anew (none named: all); tell how many."""
+def recompute(
+    opened: Instance, deliveries: "Sequence[DeliveryId] | None", operator: str = ""
+) -> int:
+    """Compute the statistics of some deliveries anew (none named: all); tell how many.
+
+    `operator` is who asks for it: the audit trail names who and which.
+    """
+    from aftersend.database import audit
     from aftersend.tracking import consolidate
     from aftersend.workflow.tracking import context
 
     with context(surroundings(opened)) as given:
-        return consolidate.recompute(given, deliveries)
+        count = consolidate.recompute(given, deliveries)
+    names = ["all"] if deliveries is None else [str(number) for number in deliveries]
+    with opened.database.write() as connection:
+        for name in names:
+            entry = audit.AuditEntry(opened.clock.now(), "delivery", name, "recompute", operator)
+            audit.write(connection, entry)
+    return count
 
 
 def _read_addresses(directory: Path) -> Mapping[str, str]:

@@ -45,8 +45,9 @@ class Run:
     work: Callable[[], None] | None = None
     names: list[str] = field(default_factory=list)
 
-    def __call__(self, name: str) -> RunResult:
+    def __call__(self, name: str, operator: str = "") -> RunResult:
         """Do the work that was set."""
+        del operator
         self.names.append(name)
         if self.work is not None:
             self.work()

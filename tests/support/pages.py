@@ -31,6 +31,7 @@ class Runs:
     """Stands in for the workflow engine: remembers what was asked for, or fails as told."""
 
     names: list[str] = field(default_factory=list)
+    operators: list[str] = field(default_factory=list)
     error: Exception | None = None
     recomputed: list[tuple[Sequence[int], str]] = field(default_factory=list)
 
@@ -41,9 +42,10 @@ class Runs:
             raise self.error
         return len(deliveries)
 
-    def __call__(self, name: str) -> RunResult:
+    def __call__(self, name: str, operator: str = "") -> RunResult:
         """Run nothing."""
         self.names.append(name)
+        self.operators.append(operator)
         if self.error is not None:
             raise self.error
         return RunResult(name, 1, "finished", Counts(), 0.0)

@@ -29,6 +29,7 @@ from aftersend.web import (
     properties,
     public,
     recipients,
+    recompute,
     security,
     servers,
     tags,
@@ -61,6 +62,7 @@ def build(services: Services) -> Litestar:
         services.sessions, services.clock, services.entropy, hours=web.session_hours
     )
     runner, server_runner = Runner(services.run_workflow), servers.make_runner(services)
+    recompute_runner = recompute.make_runner(services)
     if not template.has_assets():
         logger("web").warning("styles and scripts are not built: run `make setup`")
     shared = {
@@ -68,6 +70,7 @@ def build(services: Services) -> Litestar:
         "sessions": sessions,
         "runner": runner,
         "server_runner": server_runner,
+        "recompute_runner": recompute_runner,
         "attempts": Attempts(services.clock),
         "zone": zone,
     }
@@ -95,7 +98,7 @@ def build(services: Services) -> Litestar:
         },
         before_send=[security.harden],
         request_max_body_size=_BODY_BYTES_MAX,
-        on_shutdown=[runner.close, server_runner.close],
+        on_shutdown=[runner.close, server_runner.close, recompute_runner.close],
         openapi_config=None,
         logging_config=None,
         debug=False,
@@ -123,7 +126,7 @@ def _api(services: Services, runner: Runner) -> ASGIRouteHandler:
         clock=services.clock,
         attempts=Attempts(services.clock),
         rules=lambda: services.rules,
-        start_run=lambda name, _operator: runner.start(name),
+        start_run=runner.start,
         recompute=services.recompute,
     )
     mounted = asgi(api.PREFIX, is_mount=True, copy_scope=True, opt=_COOKIE_FREE)
@@ -143,6 +146,7 @@ def _behind_the_door() -> Router:
         route_handlers=[
             *login.PRIVATE,
             *deliveries.HANDLERS,
+            *recompute.HANDLERS,
             *content.HANDLERS,
             *links.HANDLERS,
             *properties.HANDLERS,

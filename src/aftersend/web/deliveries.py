@@ -18,6 +18,8 @@ from aftersend.reports.scope import as_of
 from aftersend.web.listing import ROWS, Id, Listing, Offset
 from aftersend.web.login import Form
 from aftersend.web.public.mirror import message_page
+from aftersend.web.recompute import job
+from aftersend.web.runner import Runner
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
 
@@ -39,6 +41,7 @@ def show_home() -> Redirect:
 def show_deliveries(
     request: Request[Any, Any, Any],
     services: Given[Services],
+    recompute_runner: Given[Runner],
     q: FromQuery[str] = "",
     status: FromQuery[str] = "",
     sort: FromQuery[str] = "",
@@ -60,6 +63,7 @@ def show_deliveries(
         status=status,
         states=[(one.slug, one.label) for one in DeliveryState],
         sort=sort,
+        job=job(request, recompute_runner),
     )
 
 

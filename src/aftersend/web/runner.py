@@ -26,15 +26,15 @@ class Ended(Protocol):
 class Runner:
     """Starts what people do not wait for; tells what runs and what went wrong."""
 
-    def __init__(self, run: Callable[[str], Ended]) -> None:
-        """Start runs with `run`, which takes the name of a workflow, or of what else is to do."""
+    def __init__(self, run: Callable[[str, str], Ended]) -> None:
+        """Start runs with `run`: it takes a name of what is to do, and who asks for it."""
         self._run = run
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="workflow")
         self._runs: dict[str, Future[str]] = {}
 
-    def start(self, name: str) -> None:
-        """Start a run of the workflow `name`; returns at once.
+    def start(self, name: str, operator: str = "") -> None:
+        """Start a run of the workflow `name` for somebody; returns at once.
 
         Raises:
             Busy: the run that was started before has not ended.
@@ -42,11 +42,15 @@ class Runner:
         with self._lock:
             if self.is_running(name):
                 raise Busy(f"The workflow {name} is running.")
-            self._runs[name] = self._threads.submit(self._go, name)
+            self._runs[name] = self._threads.submit(self._go, name, operator)
 
     def is_running(self, name: str) -> bool:
         """Tell whether a run that was started here has not ended."""
         return name in self._runs and not self._runs[name].done()
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a run was started here since the app began."""
+        return name in self._runs
 
     def problem(self, name: str) -> str:
         """Say why the last run that was started here failed; empty when it did not."""
@@ -57,9 +61,9 @@ class Runner:
         """Wait for what runs, and start nothing more."""
         self._threads.shutdown(wait=True)
 
-    def _go(self, name: str) -> str:
+    def _go(self, name: str, operator: str) -> str:
         try:
-            self._run(name).check()
+            self._run(name, operator).check()
         except AftersendError as error:
             logger("web").warning("run failed", workflow=name, error=str(error))
             return str(error)

@@ -34,8 +34,9 @@ Given: TypeAlias = NamedDependency[SkipValidation[T]]
 class Services:
     """Everything that pages read, and the one thing that they start.
 
-    `sessions` is the folder of log-in sessions. `run_workflow` runs a workflow by name though it
-    is paused or not due, and comes back when it has ended; pages call it in a thread of their own.
+    `sessions` is the folder of log-in sessions. `run_workflow` runs a workflow by name
+    for an operator though it is paused or not due, and comes back when it has ended; pages call it
+    in a thread of their own.
     `recompute` computes the figures of deliveries anew for an operator, and tells of how many.
     `local_url` is where the tracking server of this machine listens.
     """
@@ -45,7 +46,7 @@ class Services:
     settings: Settings
     entropy: Entropy
     sessions: Path
-    run_workflow: Callable[[str], RunResult]
+    run_workflow: Callable[[str, str], RunResult]
     recompute: Callable[[Sequence[DeliveryId], str], int]
     local_url: str = ""
 

@@ -20,6 +20,8 @@ from aftersend.web.display import Zone
 from aftersend.web.listing import ROWS, Id, Listing, Offset
 from aftersend.web.log_export import csv_of
 from aftersend.web.log_filter import TYPES, VERDICTS, read_filter
+from aftersend.web.recompute import job
+from aftersend.web.runner import Runner
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
 
@@ -32,6 +34,7 @@ _SUMS: Final = frozenset(name for name, measure in MEASURES.items() if measure.s
 def show_statistics(
     request: Request[Any, Any, Any],
     services: Given[Services],
+    recompute_runner: Given[Runner],
     delivery_id: Id,
     hits: FromQuery[str] = "",
 ) -> Template:
@@ -61,6 +64,7 @@ def show_statistics(
         counted=behind.COUNTED,
         is_all_hits=is_all_hits,
         has_chart=has_chart,
+        job=job(request, recompute_runner),
         hint=freshness.hint(delivery, as_of=report.as_of, has_hits=has_hits),
     )
 

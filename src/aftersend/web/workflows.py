@@ -7,6 +7,7 @@ from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Template
 
+from aftersend.database.operators import Operator
 from aftersend.errors import Busy
 from aftersend.model.enumeration import Severity
 from aftersend.web.runner import Runner
@@ -52,7 +53,12 @@ def show_workflow(
 
 
 @post("/workflows/{name:str}/run", sync_to_thread=True)
-def run_workflow(services: Given[Services], runner: Given[Runner], name: FromPath[str]) -> Redirect:
+def run_workflow(
+    request: Request[Operator, Any, Any],
+    services: Given[Services],
+    runner: Given[Runner],
+    name: FromPath[str],
+) -> Redirect:
     """Execute a workflow now; its page shows how it goes.
 
     It is tried even where a run seems to go on: whoever began that one may be dead.
@@ -60,7 +66,7 @@ def run_workflow(services: Given[Services], runner: Given[Runner], name: FromPat
     supervision.overview(services.database, name)
     # Pressed twice: the page shows the run that goes on.
     with suppress(Busy):
-        runner.start(name)
+        runner.start(name, request.user.name)
     return _to(name)
 
 

@@ -18,7 +18,7 @@ def test_a_run_goes_on_in_the_background() -> None:
     """Starting a run comes back at once; while it runs, a second one is refused."""
     may_end = Event()
 
-    def run(name: str) -> RunResult:
+    def run(name: str, _operator: str) -> RunResult:
         assert may_end.wait(10)
         return _result(name)
 
@@ -37,11 +37,11 @@ def test_a_run_goes_on_in_the_background() -> None:
 
 def test_a_run_that_failed_says_why() -> None:
     """Both a failure that is told and one that is raised reach the page."""
-    told = Runner(lambda name: _result(name, Transient("The tracking server is away.")))
+    told = Runner(lambda name, _operator: _result(name, Transient("The tracking server is away.")))
     told.start("tracking")
     told.close()
 
-    def refuse(_: str) -> RunResult:
+    def refuse(_: str, _operator: str) -> RunResult:
         raise Busy("Somebody else runs it.")
 
     raised = Runner(refuse)
@@ -55,7 +55,7 @@ def test_a_run_that_failed_says_why() -> None:
 def test_a_fault_of_ours_does_not_vanish() -> None:
     """A run that breaks says so, without inner workings."""
 
-    def run(_: str) -> RunResult:
+    def run(_: str, _operator: str) -> RunResult:
         raise ZeroDivisionError("inner workings")
 
     runner = Runner(run)
