@@ -6,8 +6,8 @@
 
 from collections.abc import Iterator
 
+from aftersend.model.domain import DOMAINS, OTHERS
 from aftersend.reports import funnel
-from aftersend.reports.domain import DOMAINS, OTHERS
 from aftersend.reports.indicator import INDICATORS, Box, Indicator
 
 __all__ = ["lines"]

@@ -61,6 +61,11 @@ class NaiveHit:
         return f"example{self.message_id % 2}.com"
 
     @property
+    def domain_name(self) -> str:
+        """Tell under which name the domain is gathered: one is an alias, the other is not."""
+        return "Others" if self.message_id % 2 else "Gmail"
+
+    @property
     def url_type(self) -> int:
         """Tell the type of the link."""
         return URL_TYPES[self.url_id]

@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, union
 
-from aftersend.database import statistics
+from aftersend.database import enumerations, statistics
 from aftersend.database.lookup import select_by_ids
+from aftersend.database.outcomes import SUCCESS
 from aftersend.database.schema import (
     delivery,
     delivery_indicator,
@@ -30,13 +31,6 @@ __all__ = ["SUCCESS", "DeliveryFigures", "DomainFigures", "MessageRow", "UrlName
 __all__ += ["contacted", "deliveries_of", "delivery_labels", "message_addresses"]
 __all__ += ["message_count", "message_ids", "message_rows", "newest", "of_deliveries"]
 __all__ += ["recipient_addresses", "url_ids", "url_names"]
-
-SUCCESS: Final = (
-    MessageStatus.SENT,
-    MessageStatus.TAKEN_INTO_ACCOUNT,
-    MessageStatus.RECEIVED_ON_MOBILE,
-)
-"""The statuses that the figure Success counts (spec §7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class DeliveryFigures:
 
 @dataclass(frozen=True, slots=True)
 class DomainFigures:
-    """What happened to the messages to one email domain."""
+    """What happened to the messages to the email domains of one name."""
 
     domain: str
     success: int = 0
@@ -116,7 +110,7 @@ def contacted(
 ) -> list[DeliveryFigures]:
     """Give the counters of the deliveries that were begun to be sent in a period, by id."""
     at = delivery.c.contact_at
-    conditions: list[ColumnElement[bool]] = [at.is_not(None)]
+    conditions: list[ColumnElement[bool]] = [at.is_not(None), delivery.c.deleted_at.is_(None)]
     if since is not None:
         conditions.append(at >= since)
     if until is not None:
@@ -127,17 +121,21 @@ def contacted(
 def newest(
     connection: Connection, *, limit: int | None, offset: int, reactions: Sequence[str]
 ) -> list[DeliveryFigures]:
-    """Give the counters of all deliveries, sent or not, the newest first; `limit` none: all."""
-    ids = select(delivery.c.id).order_by(delivery.c.id.desc()).limit(limit).offset(offset)
+    """Give the counters of all deliveries, sent or not, the newest first; `limit` none: all.
+
+    Deleted ones are left out, here and in `contacted`.
+    """
+    ids = select(delivery.c.id).where(delivery.c.deleted_at.is_(None))
+    ids = ids.order_by(delivery.c.id.desc()).limit(limit).offset(offset)
     is_wanted = delivery.c.id.in_(ids)
     return _figures(connection, is_wanted, reactions)[::-1]
 
 
 def by_domain(connection: Connection, ids: Collection[DeliveryId]) -> list[DomainFigures]:
-    """Give the figures of some deliveries together, by domain.
+    """Give the figures of some deliveries together, by name of the enumeration Domains.
 
-    Success is counted from the messages themselves for deliveries whose messages have changed since
-    consolidation: so the domains always add up to the counter of the delivery.
+    Messages are counted themselves for deliveries whose messages have changed since consolidation:
+    so the domains always add up to the counter of the delivery.
     """
     changed = statistics.outdated(connection).intersection(ids)
     rows: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
@@ -146,15 +144,18 @@ def by_domain(connection: Connection, ids: Collection[DeliveryId]) -> list[Domai
     kept = select(
         stats.domain,
         func.sum(case((is_settled, stats.success), else_=0)),
+        func.sum(case((is_settled, stats.complaints), else_=0)),
         func.sum(stats.recipient_open),
         func.sum(stats.recipient_click),
     ).where(stats.delivery_id.in_(ids))
-    for domain, success, opens, clicks in connection.execute(kept.group_by(stats.domain)):
-        rows[domain] = [success, 0, opens, clicks]
-    for domain, count in connection.execute(_messages_by_domain(changed, _is_success())):
-        rows[domain][0] += count
-    for domain, count in connection.execute(_messages_by_domain(ids, _is_complaint())):
-        rows[domain][1] += count
+    for domain, *counts in connection.execute(kept.group_by(stats.domain)):
+        rows[domain] = counts
+    if changed:
+        domains = enumerations.domains(connection)
+        for column, condition in enumerate((_is_success(), _is_complaint())):
+            query = _messages_by_domain(changed, condition)
+            for domain, count in connection.execute(query):
+                rows[domains.name_of(domain)][column] += count
     return [DomainFigures(domain, *figures) for domain, figures in sorted(rows.items())]
 
 

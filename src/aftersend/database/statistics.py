@@ -1,38 +1,46 @@
 """What consolidation keeps of the lake: replaced per delivery, never added to.
 
-Source: architecture D8; spec §1.3 (indicators), §1.10 (statistics tables).
+What is as it was is not written. Deliveries that are frozen are left alone whatever is asked.
+
+Source: architecture D8; spec §1.3 (indicators), §1.10 (statistics tables), §2.4 (thresholds).
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, TypeAlias
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from aftersend.database.dialect import insert_or
+from aftersend.database.outcomes import OUTCOMES, Outcomes
+from aftersend.database.replacing import replace_rows
 from aftersend.database.schema import (
     delivery,
     delivery_indicator,
     delivery_log_stats,
-    message,
+    delivery_rule_stats,
     option,
     tracking_stats,
 )
-from aftersend.model.enumeration import DeliveryState, MessageStatus
+from aftersend.model.enumeration import DeliveryState
 from aftersend.model.ids import DeliveryId
 
 __all__ = [
     "DELIVERIES_MAX",
     "NOTHING_CONSOLIDATED",
-    "Sent",
+    "Pending",
+    "Standing",
     "Statistics",
     "consolidated_version",
+    "frozen",
     "outdated",
+    "overdue",
     "replace",
-    "sent",
     "sent_deliveries",
     "set_consolidated_version",
+    "standings",
+    "wait",
 ]
 
 NOTHING_CONSOLIDATED: Final = -1
@@ -42,11 +50,6 @@ DELIVERIES_MAX: Final = 1000
 """How many deliveries `replace` takes at once."""
 
 _VERSION: Final = "tracking.consolidated_version"
-_SUCCESS: Final = (
-    MessageStatus.SENT,
-    MessageStatus.TAKEN_INTO_ACCOUNT,
-    MessageStatus.RECEIVED_ON_MOBILE,
-)
 _BEING_SENT: Final = (
     DeliveryState.IN_PROGRESS,
     DeliveryState.RECOVERY_IN_PROGRESS,
@@ -58,12 +61,8 @@ _NO_REACTIONS: Final = dict.fromkeys(
 _NO_INDICATORS: Final = {
     **_NO_REACTIONS,
     **dict.fromkeys(("total_recipient_open", "total_recipient_click", "mirror_page"), 0),
-    **dict.fromkeys(("total_web_page", "transaction", "amount", "article"), 0),
+    **dict.fromkeys(("total_web_page", "transaction", "amount", "article", "hits"), 0),
 }
-
-
-Sent: TypeAlias = dict[tuple[int, str], tuple[int, int]]
-"""Success and error by delivery and domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +70,43 @@ class Statistics:
     """The figures of some deliveries as the lake gives them; rows are by column name.
 
     Shape: `indicators` one row per delivery that has hits; `domains` one row per delivery and
-        email domain that has hits; `buckets` one row per delivery, URL and start of a period, of
-        periods that start at `buckets_since` or later (none: of all).
+        name of domain that has hits; `buckets` one row per delivery, URL and start of a period, of
+        periods that start at `buckets_since` or later (none: of all); `rules` one row per
+        delivery, rule and URL type with the `hits` that the rule took out.
     """
 
     deliveries: Collection[DeliveryId]
     indicators: Sequence[Mapping[str, Any]]
     domains: Sequence[Mapping[str, Any]]
     buckets: Sequence[Mapping[str, Any]]
-    sent: Sent
+    outcomes: Outcomes
+    rules: Sequence[Mapping[str, Any]] = ()
     buckets_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Hits that no figure counts yet: how many, since when they wait, and the earliest.
+
+    No hit of them happened before `pending_from`; none: nobody knows.
+    """
+
+    pending: int = 0
+    pending_since: datetime | None = None
+    pending_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the figures of a delivery stand: of which version of the lake, from how many hits.
+
+    `valid_until` is when the delivery ends being valid; none: never.
+    """
+
+    lake_version: int
+    hits: int
+    pending: Pending
+    valid_until: datetime | None
 
 
 def consolidated_version(connection: Connection, rules: str) -> int:
@@ -103,18 +129,27 @@ def set_consolidated_version(connection: Connection, version: int, rules: str) -
 
 
 def outdated(connection: Connection) -> set[DeliveryId]:
-    """List the deliveries whose messages may have changed since their figures were computed."""
+    """List the deliveries whose messages may have changed since their figures were computed.
+
+    Frozen ones have not changed, whatever was purged of them; of purged messages nothing is counted
+    again.
+    """
     computed_at = delivery_indicator.c.computed_at
+    has_all = and_(
+        delivery_indicator.c.is_frozen.is_(False), delivery.c.messages_purged_at.is_(None)
+    )
     query = (
         select(delivery.c.id)
         .outerjoin(delivery_indicator, delivery_indicator.c.delivery_id == delivery.c.id)
         .where(delivery.c.contact_at.is_not(None))
+        # Once messages were removed, what was counted before is all there is.
+        .where(delivery.c.messages_purged_at.is_(None))
         .where(
             or_(
                 computed_at.is_(None),
-                delivery.c.state.in_(_BEING_SENT),
-                delivery.c.modified_at >= computed_at,
-                delivery.c.ended_at >= computed_at,
+                has_all & delivery.c.state.in_(_BEING_SENT),
+                has_all & (delivery.c.modified_at >= computed_at),
+                has_all & (delivery.c.ended_at >= computed_at),
             )
         )
     )
@@ -127,80 +162,103 @@ def sent_deliveries(connection: Connection) -> set[DeliveryId]:
     return {DeliveryId(number) for number in connection.execute(query).scalars()}
 
 
-def sent(
-    connection: Connection, deliveries: Collection[DeliveryId], *, recounted: Collection[DeliveryId]
-) -> Sent:
-    """Tell how many messages to recipients succeeded and failed.
+def frozen(
+    connection: Connection, deliveries: Collection[DeliveryId] | None = None
+) -> set[DeliveryId]:
+    """List the deliveries, of some or (none named) of all, whose figures stay for ever."""
+    table = delivery_indicator.c
+    query = select(table.delivery_id).where(table.is_frozen.is_(True))
+    if deliveries is not None:
+        query = query.where(table.delivery_id.in_(deliveries))
+    return {DeliveryId(number) for number in connection.execute(query).scalars()}
 
-    They are counted for the deliveries in `recounted`; for others it is what was counted before.
-    """
-    now = [number for number in deliveries if number in recounted]
-    before = [number for number in deliveries if number not in recounted]
-    return {**_counted_before(connection, before), **_counted_now(connection, now)}
+
+def standings(
+    connection: Connection, deliveries: Collection[DeliveryId]
+) -> dict[DeliveryId, Standing]:
+    """Tell how the figures of some deliveries stand; those without any are left out."""
+    table = delivery_indicator.c
+    columns = (table.delivery_id, table.lake_version, table.hits, table.pending)
+    columns += (table.pending_since, table.pending_from)
+    query = select(*columns, delivery.c.contact_at, delivery.c.validity_s).outerjoin(
+        delivery, delivery.c.id == table.delivery_id
+    )
+    found = {}
+    for ids in _portions(deliveries):
+        for row in connection.execute(query.where(table.delivery_id.in_(ids))):
+            found[DeliveryId(row.delivery_id)] = Standing(
+                lake_version=row.lake_version,
+                hits=row.hits,
+                pending=Pending(row.pending, row.pending_since, row.pending_from),
+                valid_until=_valid_until(row.contact_at, row.validity_s),
+            )
+    return found
+
+
+def overdue(connection: Connection, before: datetime) -> set[DeliveryId]:
+    """List the deliveries whose hits wait since `before`, or longer."""
+    table = delivery_indicator.c
+    query = select(table.delivery_id).where(table.pending > 0, table.pending_since <= before)
+    return {DeliveryId(number) for number in connection.execute(query).scalars()}
+
+
+def wait(connection: Connection, waiting: Mapping[DeliveryId, Pending]) -> None:
+    """Note what is not counted yet."""
+    rows = [{"number": number, **asdict(pending)} for number, pending in waiting.items()]
+    if rows:
+        statement = update(delivery_indicator)
+        statement = statement.where(delivery_indicator.c.delivery_id == bindparam("number"))
+        connection.execute(statement, rows)
 
 
 def replace(
     connection: Connection, statistics: Statistics, *, lake_version: int, at: datetime
 ) -> None:
-    """Put new figures of some deliveries in the place of the old ones."""
-    ids = sorted(statistics.deliveries)
-    assert len(ids) <= DELIVERIES_MAX, "who calls goes on in portions"
-    common = {"lake_version": lake_version, "computed_at": at}
+    """Put new figures of some deliveries in the place of the old ones; nothing waits then."""
+    assert len(statistics.deliveries) <= DELIVERIES_MAX, "who calls goes on in portions"
+    # Looked at here, because a purge may have begun since the hits were counted.
+    ids = sorted(set(statistics.deliveries) - frozen(connection, statistics.deliveries))
+    common = {"lake_version": lake_version, "computed_at": at, "is_frozen": False}
     known = {row["delivery_id"]: row for row in statistics.indicators}
     indicators = [
-        {**_NO_INDICATORS, **known.get(number, {"delivery_id": number}), **common} for number in ids
+        {**_NO_INDICATORS, "delivery_id": number, **known.get(number, {})}
+        | asdict(Pending())
+        | common
+        for number in ids
     ]
-    _put(connection, delivery_indicator, ids, indicators)
-    _put(connection, delivery_log_stats, ids, _domain_rows(statistics.domains, statistics.sent))
-    since = statistics.buckets_since
-    later = (tracking_stats.c.start >= since,) if since is not None else ()
-    _put(connection, tracking_stats, ids, statistics.buckets, *later)
+    for table, rows in (
+        (delivery_indicator, indicators),
+        (delivery_log_stats, _domain_rows(statistics)),
+        (delivery_rule_stats, statistics.rules),
+        (tracking_stats, statistics.buckets),
+    ):
+        where = table.c.delivery_id.in_(ids)
+        if table is tracking_stats and statistics.buckets_since is not None:
+            where &= tracking_stats.c.start >= statistics.buckets_since
+        mine = [row for row in rows if row["delivery_id"] in set(ids)]
+        replace_rows(connection, table, mine, where=where)
 
 
-def _put(
-    connection: Connection,
-    table: Table,
-    deliveries: Sequence[DeliveryId],
-    rows: Sequence[Mapping[str, Any]],
-    *where: ColumnElement[bool],
-) -> None:
-    connection.execute(delete(table).where(table.c.delivery_id.in_(deliveries), *where))
-    if rows:
-        connection.execute(insert(table), list(rows))
-
-
-def _counted_now(connection: Connection, deliveries: Sequence[DeliveryId]) -> Sent:
-    query = (
-        select(
-            message.c.delivery_id,
-            message.c.domain,
-            func.sum(case((message.c.status.in_(_SUCCESS), 1), else_=0)),
-            func.sum(case((message.c.status == MessageStatus.FAILED, 1), else_=0)),
-        )
-        .where(message.c.delivery_id.in_(deliveries), message.c.is_seed.is_(False))
-        .group_by(message.c.delivery_id, message.c.domain)
-    )
-    return _sent(connection.execute(query).all())
-
-
-def _counted_before(connection: Connection, deliveries: Sequence[DeliveryId]) -> Sent:
-    table = delivery_log_stats.c
-    query = select(table.delivery_id, table.domain, table.success, table.error)
-    return _sent(connection.execute(query.where(table.delivery_id.in_(deliveries))).all())
-
-
-def _sent(rows: Sequence[Any]) -> Sent:
-    return {(number, domain): (success, error) for number, domain, success, error in rows}
-
-
-def _domain_rows(reactions: Sequence[Mapping[str, Any]], sent: Sent) -> list[Mapping[str, Any]]:
-    reacted = {(row["delivery_id"], row["domain"]): row for row in reactions}
+def _domain_rows(statistics: Statistics) -> list[Mapping[str, Any]]:
+    reacted = {(row["delivery_id"], row["domain"]): row for row in statistics.domains}
     rows: list[Mapping[str, Any]] = []
-    for key in sorted(sent.keys() | reacted.keys()):
-        if not key[1] and key not in sent:
+    for key in sorted(statistics.outcomes.keys() | reacted.keys()):
+        if not key[1] and key not in statistics.outcomes:
             continue  # visitors whom nobody knows have no email domain
-        success, error = sent.get(key, (0, 0))
+        sent = statistics.outcomes.get(key, {})
         here = reacted.get(key, {})
-        row = {"delivery_id": key[0], "domain": key[1], "success": success, "error": error}
-        rows.append({name: here.get(name, 0) for name in _NO_REACTIONS} | row)
+        row = {"delivery_id": key[0], "domain": key[1]}
+        row |= {name: sent.get(name, 0) for name in OUTCOMES}
+        rows.append(row | {name: here.get(name, 0) for name in _NO_REACTIONS})
     return rows
+
+
+def _valid_until(contact_at: datetime | None, validity_s: int | None) -> datetime | None:
+    if contact_at is None or not validity_s:
+        return None
+    return contact_at + timedelta(seconds=validity_s)
+
+
+def _portions(deliveries: Collection[DeliveryId]) -> Iterable[Sequence[DeliveryId]]:
+    ids = sorted(deliveries)
+    return (ids[at : at + DELIVERIES_MAX] for at in range(0, len(ids), DELIVERIES_MAX))

@@ -6,7 +6,7 @@ Invariants:
   (server id → last line number) in the same log entry, and the pointer of a server *is* that
   transaction: there is no moment at which one is true without the other.
 - Rows of a commit are parted by UTC day and sorted by delivery and time; the commit names the
-  deliveries it touches.
+  deliveries it touches, how many hits each of them got, and the days.
 - Rows are added, never changed, with one exception: `rewrite` puts to people what their
   browsers did before we knew them.
 - In a local lake files are on the disk before the commit names them, and the commit is on the disk
@@ -16,6 +16,7 @@ Invariants:
 Source: architecture D4, "Data plane"; Delta transaction log protocol, "Transaction Identifiers".
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from aftersend.platform.clock import Clock
 pc: Any = pyarrow.compute  # its published types admit less than it takes
 
 __all__ = ["APPLICATION", "MAINTENANCE", "PURGE", "Files", "Lake", "commits_since", "in_order"]
-__all__ += ["maintaining", "touching"]
+__all__ += ["Touch", "maintaining", "touching"]
 
 APPLICATION: Final = "application"
 """What names in a commit who changed hits that were there before."""
@@ -59,6 +60,20 @@ _THREADS: Final = 2
 _DELIVERIES: Final = "deliveries"
 _ALL: Final = "all"
 _EARLIEST: Final = "earliest"
+_DAYS: Final = "days"
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What one commit, at one `version` of the lake, did to one delivery.
+
+    `hits` is how many it brought; none: it changed some, or nobody knows. No hit of it happened
+    before `earliest`; none: nobody knows.
+    """
+
+    version: int
+    hits: int | None
+    earliest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,7 @@ class Lake:
                 clock=clock,
                 schema=REJECTED_LINE,
                 parted_by=None,
-                statistics=("server", "segment", "offset"),
+                statistics=("server", "segment", "offset", "reason"),
                 unlike=frozenset(("offset", "bytes")),
             ),
         )
@@ -140,6 +155,14 @@ class Lake:
             files = files.filter(_may_hold(files, sorted(deliveries)))
         return self.files_at(table, map(str, files["path"].to_pylist()))
 
+    def files_of_days(self, days: Collection[date]) -> Files:
+        """List the files with hits of some UTC days."""
+        table = self.hits.load()
+        files = pa.table(table.get_add_actions(flatten=True))
+        if files.num_rows:
+            files = files.filter(pc.field(f"partition.{DAY}").isin(list(days)))
+        return self.files_at(table, map(str, files["path"].to_pylist()))
+
     def files_at(self, table: DeltaTable, paths: Iterable[str]) -> Files:
         """Give files of the state `table` by their paths in it, so that engines can read them."""
         folder = self.hits.folder
@@ -147,23 +170,42 @@ class Lake:
             return Files(sorted(paths), self.hits.system(table))
         return Files([str(folder / path) for path in sorted(paths)])
 
-    def touched_since(self, version: int) -> set[DeliveryId] | None:
-        """Tell which deliveries got hits after `version`; none: nobody knows, so all of them."""
+    def touched_since(self, version: int) -> Mapping[DeliveryId, Sequence[Touch]] | None:
+        """Tell what became of which deliveries after `version`; none: nobody knows, so of all."""
         commits = commits_since(self.hits.load(), version)
         if commits is None:
             return None
-        named = [str(commit.get(_DELIVERIES, _ALL)) for commit in commits]
-        if _ALL in named:
-            return None
-        return {DeliveryId(int(number)) for names in named for number in names.split(",") if number}
+        found: defaultdict[DeliveryId, list[Touch]] = defaultdict(list)
+        for commit in commits:
+            named = str(commit.get(_DELIVERIES, _ALL))
+            if named == _ALL:
+                return None
+            text = str(commit.get(_EARLIEST, ""))
+            earliest = datetime.fromisoformat(text) if text else None
+            for one in filter(None, named.split(",")):
+                number, _, hits = one.partition(":")
+                touch = Touch(int(commit["version"]), int(hits) if hits else None, earliest)
+                found[DeliveryId(int(number))].append(touch)
+        return found
 
-    def earliest_since(self, version: int) -> datetime | None:
-        """Tell when the earliest of the hits after `version` happened; none: nobody knows."""
+    def days_since(self, version: int) -> set[date] | None:
+        """Tell on which UTC days hits happened that came after `version`; none: nobody knows."""
         commits = commits_since(self.hits.load(), version)
-        if not commits:
+        if commits is None:
             return None
-        texts = [str(commit.get(_EARLIEST, "")) for commit in commits if commit.get(_DELIVERIES)]
-        return datetime.fromisoformat(min(texts)) if texts and all(texts) else None
+        days = set[date]()
+        for commit in commits:
+            if APPLICATION in commit or commit.get(_DELIVERIES) == "":
+                continue  # web visits that changed hands, or nothing at all
+            if _DAYS not in commit:
+                return None
+            days.update(map(date.fromisoformat, filter(None, str(commit[_DAYS]).split(","))))
+        return days
+
+    def days(self) -> set[date]:
+        """List the UTC days that have hits."""
+        files = pa.table(self.hits.load().get_add_actions(flatten=True))
+        return set(files[f"partition.{DAY}"].to_pylist()) if files.num_rows else set()
 
     def append(
         self, batch: pa.Table, *, server: ServerId, last: int, deliveries: Collection[DeliveryId]
@@ -180,7 +222,7 @@ class Lake:
         """
         first = pc.min(batch["log_id"]).as_py()
         actions = self._write_days(batch)
-        metadata = touching(deliveries, earliest=pc.min(batch["at"]).as_py())
+        metadata = _bringing(batch, deliveries)
         for _attempt in range(COMMIT_TRIES_MAX):
             table = self.hits.load()
             pointer = _pointer(table, server)
@@ -189,6 +231,21 @@ class Lake:
             if self.hits.commit(table, actions, transaction=(server, last), metadata=metadata):
                 return
         raise Transient(f"The lake took no commit in {COMMIT_TRIES_MAX} tries.")
+
+    def append_on(
+        self, table: DeltaTable, batch: pa.Table, *, transaction: tuple[str, int]
+    ) -> bool:
+        """Keep hits on top of the state `table` of hits; tell whether that could be done.
+
+        `transaction` is as for `Store.commit`. Shape: `batch` has the columns of `TRACKING_LOG`.
+
+        Raises:
+            Transient: the store failed.
+        """
+        deliveries = map(DeliveryId, np.unique(batch["delivery_id"].to_numpy()).tolist())
+        metadata = _bringing(batch, set(deliveries))
+        actions = self._write_days(batch)
+        return self.hits.commit(table, actions, transaction=transaction, metadata=metadata)
 
     def rejected_places(self, server: ServerId, segments: Collection[str]) -> pa.Table:
         """Tell where the lines stood that were rejected in some `segments` of a `server`.
@@ -236,13 +293,32 @@ class Lake:
         return lines.select(REJECTED_LINE.names).cast(REJECTED_LINE)
 
 
-def touching(deliveries: Collection[DeliveryId], *, earliest: datetime | None) -> dict[str, str]:
-    """Spell what a commit says of itself: whose hits it touches, and since when."""
-    named = ",".join(map(str, sorted(deliveries)))
+def touching(
+    deliveries: Collection[DeliveryId] | Mapping[DeliveryId, int], *, earliest: datetime | None
+) -> dict[str, str]:
+    """Spell what a commit says of itself: whose hits it touches, and since when.
+
+    A mapping tells how many hits it brings to each delivery. Without a number, all figures of the
+    delivery are computed anew, however little has changed.
+    """
+    hits = deliveries if isinstance(deliveries, Mapping) else {}
+    named = ",".join(
+        f"{one}:{hits[one]}" if one in hits else f"{one}" for one in sorted(deliveries)
+    )
     return {
         _DELIVERIES: named if len(deliveries) <= DELIVERIES_NAMED_MAX else _ALL,
         _EARLIEST: "" if earliest is None else f"{time_text(earliest)}+00:00",
     }
+
+
+def _bringing(batch: pa.Table, deliveries: Collection[DeliveryId]) -> dict[str, str]:
+    """Spell what a commit says that adds the hits of `batch`, which are of these deliveries."""
+    counted = pc.value_counts(batch["delivery_id"]).to_pylist()
+    hits = {one["values"]: one["counts"] for one in counted}
+    named = {number: hits.get(number, 0) for number in deliveries}
+    days = batch["at"].cast(pa.date32()).unique().to_pylist()
+    listed = ",".join(day.isoformat() for day in sorted(days))
+    return touching(named, earliest=pc.min(batch["at"]).as_py()) | {_DAYS: listed}
 
 
 def maintaining() -> dict[str, str]:

@@ -13,10 +13,12 @@ import ibis
 
 from aftersend.lake import duckdb
 from aftersend.lake.counted_log import counted_log
+from aftersend.lake.domains import named_domains
 from aftersend.lake.hits import hits
 from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate
 from aftersend.lake.table import Lake
+from aftersend.model.domain import Domains
 from aftersend.model.ids import DeliveryId
 
 __all__ = ["Periods", "Totals", "delivery_ids", "totals"]
@@ -35,12 +37,16 @@ _NEEDED: Final = (
 )
 
 
+_USUAL: Final = Domains()
+
+
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """By which rules hits count, and how long one bucket of statistics is, in seconds."""
+    """By which rules hits count, how long one bucket of statistics is, in seconds, and domains."""
 
     rules: Rules
     bucket_s: int
+    domains: Domains = _USUAL
 
     def bucket_start(self, at: datetime) -> datetime:
         """Give the start of the first bucket that a hit at `at` may change."""
@@ -53,9 +59,9 @@ class Totals:
     """Counts of hits as rows by column name.
 
     Shape: `deliveries` one row per delivery with hits, one column per measure; `domains` likewise
-        per delivery and email domain; `buckets` one row per delivery, URL and `start` of a period
-        (aware, UTC) with `total_clicks`, the hits that count; those that start at or after the
-        wanted time.
+        per delivery and name of the enumeration Domains; `buckets` one row per delivery, URL and
+        `start` of a period (aware, UTC) with `total_clicks`, the hits that count; those that start
+        at or after the wanted time.
     """
 
     deliveries: list[dict[str, Any]]
@@ -76,7 +82,8 @@ def totals(
         log = hits(connection, lake, deliveries=deliveries)
         log = counted_log(log, periods.rules).select(_NEEDED)
         counted = connection.create_table("counted", log, temp=True)
-        domains = _rows(aggregate(counted, by=("delivery_id", "domain")))
+        named = named_domains(connection, counted, periods.domains)
+        domains = _rows(aggregate(named, by=("delivery_id", "domain")))
         return Totals(
             deliveries=_add_up(counted, domains),
             domains=domains,

@@ -10,17 +10,17 @@ from typing import Any, Final, TypeAlias
 
 import ibis
 
-from aftersend.database import figures
+from aftersend.database import enumerations, figures
 from aftersend.database.engine import Database
 from aftersend.database.figures import SUCCESS, MessageRow
 from aftersend.errors import InvalidInput
 from aftersend.lake import duckdb, measure
 from aftersend.lake.measure import MEASURES, Measure
 from aftersend.lake.table import Lake
+from aftersend.model.domain import OTHERS, Domains
 from aftersend.model.enumeration import MessageStatus
 from aftersend.model.ids import DeliveryId, MessageId, RecipientId
 from aftersend.reports.counted import counted_hits
-from aftersend.reports.domain import DOMAINS, OTHERS
 from aftersend.reports.log_query import LIMIT, LogRow
 from aftersend.reports.logs import hit_columns, log_rows
 from aftersend.reports.scope import Scope, chosen
@@ -103,6 +103,7 @@ def behind(
         )
     with database.read() as connection:
         deliveries = chosen(connection, scope)
+        names = enumerations.domains(connection)
         if figure in _STATUSES:
             ids = [one.id for one in deliveries]
             rows = figures.message_rows(
@@ -115,22 +116,24 @@ def behind(
         return Behind((), 0, 0)
     engine = duckdb.connect()
     try:
-        hits = _of_domain(counted_hits(engine, lake, scope, tracked), domain)
+        hits = counted_hits(engine, lake, scope, tracked)
+        if domain is not None:
+            hits = _of_domain(hits, domain, names)
         return _list(database, hits, MEASURES[figure], page)
     finally:
         engine.disconnect()
 
 
-def _of_domain(hits: ibis.Table, name: str | None) -> ibis.Table:
-    if name is None:
-        return hits
+def _of_domain(hits: ibis.Table, name: str, domains: Domains) -> ibis.Table:
+    """Keep the hits that the row `name` of the domain table counts."""
     domain = hits.domain.lower()
-    if name in DOMAINS:
-        return hits.filter(domain.isin(DOMAINS[name]))
+    if name in domains.names:
+        return hits.filter(domain.isin(domains.of(name)))
     if name != OTHERS:
-        raise InvalidInput(f"There is no domain {name}; choose {', '.join((*DOMAINS, OTHERS))}.")
-    aliases = [alias for each in DOMAINS.values() for alias in each]
-    return hits.filter(domain.notin(aliases))
+        known = ", ".join((*domains.names, OTHERS))
+        raise InvalidInput(f"There is no domain {name}; choose {known}.")
+    # Visitors whom nobody knows have no email domain.
+    return hits.filter((domain != "") & domain.notin(sorted(domains.aliases)))
 
 
 def _list(database: Database, hits: ibis.Table, counted: Measure, page: Page) -> Behind:

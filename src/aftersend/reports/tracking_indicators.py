@@ -5,22 +5,25 @@ whoever caused them, is the lake read. Deliveries without tracking count as sent
 reactions are a share of.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aftersend.database import enumerations
 from aftersend.database import figures as database_figures
 from aftersend.database.engine import Database
 from aftersend.database.figures import DeliveryFigures, DomainFigures
 from aftersend.lake import duckdb
+from aftersend.lake.domains import named_domains
 from aftersend.lake.measure import aggregate
 from aftersend.lake.table import Lake
+from aftersend.model.domain import Domains
 from aftersend.model.ids import DeliveryId
 from aftersend.reports.counted import counted_hits
-from aftersend.reports.domain import OTHERS, TOTAL, name_of
+from aftersend.reports.domain import OTHERS, TOTAL
 from aftersend.reports.facts import facts
 from aftersend.reports.indicator import figures, ratio
+from aftersend.reports.removed import NEEDED, TABLE, Removed, removed, removed_hits, removed_table
 from aftersend.reports.report import Cell, Report, Table
 from aftersend.reports.scope import Scope, as_of, chosen
 
@@ -51,15 +54,17 @@ _NEEDED: Final = (
     "amount",
     "article",
     "counted",
+    *(name for name in NEEDED if name != "url_type"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What the hits say: measures by delivery, and by domain."""
+    """What the hits say: measures by delivery, and by domain; what rules have taken out."""
 
     deliveries: Mapping[int, Mapping[str, float]]
     domains: Mapping[str, Mapping[str, int]]
+    removed: Sequence[Removed]
 
 
 def report(database: Database, lake: Lake, scope: Scope) -> Report:
@@ -72,63 +77,69 @@ def report(database: Database, lake: Lake, scope: Scope) -> Report:
         deliveries = chosen(connection, scope)
         tracked = [one.id for one in deliveries if one.is_tracked]
         domains = database_figures.by_domain(connection, tracked) if tracked else []
+        names = enumerations.domains(connection)
         at = as_of(connection, deliveries)
+        taken: Sequence[Removed] = removed(connection, tracked)
     measured = None
     if tracked and not scope.is_consolidated:
-        measured = _measure(lake, scope, tracked)
+        measured = _measure(lake, scope, tracked, names)
         domains = _with_measures(domains, measured.domains)
+        taken = measured.removed
     facts_ = facts(deliveries, None if measured is None else measured.deliveries)
     return Report(
         name=NAME,
         label=LABEL,
         as_of=at,
         indicators=figures(facts_),
-        tables={"domains": domain_table(domains)} if tracked else {},
+        tables={"domains": domain_table(domains), TABLE: removed_table(taken)} if tracked else {},
         notes=_notes(deliveries, tracked),
     )
 
 
 def domain_table(domains: Iterable[DomainFigures]) -> Table:
-    """Gather domains under their names; the busiest first, then Others, then the total.
+    """List names of domains, the busiest first, then Others, then the total.
 
     Shape: one row per name that was sent to or heard of, and the row Total, whose ratios are those
         of its sums.
     """
-    gathered: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for one in domains:
-        counts = (one.success, one.complaints, one.recipient_open, one.recipient_click)
-        for key in (name_of(one.domain), TOTAL):
-            gathered[key] = [a + b for a, b in zip(gathered[key], counts, strict=True)]
-    total = gathered.pop(TOTAL, [0, 0, 0, 0])
-    names = sorted(gathered, key=lambda name: (name == OTHERS, -gathered[name][0], name))
-    rows = [_row(name, gathered[name], total[0]) for name in names]
-    return Table("Domains", _COLUMNS, [*rows, _row(TOTAL, total, total[0])])
+    known = sorted(domains, key=lambda one: (one.domain == OTHERS, -one.success, one.domain))
+    total = DomainFigures(
+        TOTAL,
+        success=sum(one.success for one in known),
+        complaints=sum(one.complaints for one in known),
+        recipient_open=sum(one.recipient_open for one in known),
+        recipient_click=sum(one.recipient_click for one in known),
+    )
+    return Table("Domains", _COLUMNS, [_row(one, total.success) for one in (*known, total)])
 
 
-def _row(name: str, counts: Sequence[int], sent_in_all: int) -> Mapping[str, Cell]:
-    sent, complaints, opens, clicks = counts
+def _row(one: DomainFigures, sent_in_all: int) -> Mapping[str, Cell]:
     return {
-        "domain": name,
-        "sent": sent,
-        "sent_rate": ratio(sent, sent_in_all),
-        "complaints": complaints,
-        "complaints_rate": ratio(complaints, sent),
-        "recipient_open": opens,
-        "recipient_open_rate": ratio(opens, sent),
-        "recipient_click": clicks,
-        "recipient_click_rate": ratio(clicks, sent),
-        "raw_reactivity": ratio(clicks, opens),
+        "domain": one.domain,
+        "sent": one.success,
+        "sent_rate": ratio(one.success, sent_in_all),
+        "complaints": one.complaints,
+        "complaints_rate": ratio(one.complaints, one.success),
+        "recipient_open": one.recipient_open,
+        "recipient_open_rate": ratio(one.recipient_open, one.success),
+        "recipient_click": one.recipient_click,
+        "recipient_click_rate": ratio(one.recipient_click, one.success),
+        "raw_reactivity": ratio(one.recipient_click, one.recipient_open),
     }
 
 
-def _measure(lake: Lake, scope: Scope, tracked: Collection[DeliveryId]) -> _Measured:
+def _measure(
+    lake: Lake, scope: Scope, tracked: Collection[DeliveryId], names: Domains
+) -> _Measured:
     connection = duckdb.connect()
     try:
         log = counted_hits(connection, lake, scope, tracked)
         counted = connection.create_table("counted", log.select(*_NEEDED), temp=True)
+        known = named_domains(connection, counted.filter(counted.domain != ""), names)
         return _Measured(
             deliveries=_by("delivery_id", aggregate(counted)),
-            domains=_by("domain", aggregate(counted.filter(counted.domain != ""), by=("domain",))),
+            domains=_by("domain", aggregate(known, by=("domain",))),
+            removed=removed_hits(counted),
         )
     finally:
         connection.disconnect()

@@ -91,7 +91,7 @@ def identify(text: str, allow_agents: Collection[str] = ()) -> Agent:
     clean = text[:_TEXT_MAX].encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
     found = ua_parser.parse(clean)
     browser = found.user_agent.family if found.user_agent else ""
-    rule = getattr(machines, "agent_rule", lambda *_: "")(text, allow_agents)
+    rule = machines.agent_rule(clean, allow_agents)
     family = _os_family(found.os.family) if found.os else ""
     return Agent(
         browser=browser[:_BROWSER_MAX],
@@ -109,7 +109,7 @@ def edition(allow_agents: Collection[str] = ()) -> str:
     """Spell by what texts are identified; another edition makes all be identified anew."""
     parts = [
         _IDENTIFICATION,
-        getattr(machines.Rules(), "edition", ""),
+        machines.Rules().edition,
         sorted(allow_agents),
         [version(name) for name in _LIBRARIES],
     ]

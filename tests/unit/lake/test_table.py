@@ -16,7 +16,7 @@ from aftersend.errors import Busy, Corruption, Transient
 from aftersend.lake import duckdb
 from aftersend.lake.hits import hits
 from aftersend.lake.schema import TRACKING_LOG
-from aftersend.lake.table import Files, Lake
+from aftersend.lake.table import Files, Lake, Touch, maintaining, touching
 from aftersend.model.ids import DeliveryId, RecipientId, ServerId
 from aftersend.platform.clock import ManualClock
 from tests.support import naive
@@ -67,7 +67,7 @@ def test_an_empty_lake_answers(tmp_path: Path) -> None:
     table = hits(connection, lake).to_pyarrow()
 
     assert (0, TRACKING_LOG.names) == (table.num_rows, table.schema.names)
-    assert [0, 0, set()] == [lake.version, lake.pointer(ONE), lake.touched_since(0)]
+    assert [0, 0, {}] == [lake.version, lake.pointer(ONE), lake.touched_since(0)]
     connection.disconnect()
 
 
@@ -156,10 +156,32 @@ def test_a_commit_names_the_deliveries_it_touches(tmp_path: Path) -> None:
     lake.append(TRACKING_LOG.empty_table(), server=ONE, last=3, deliveries=set())
     append(lake, 4, message=2)
 
-    assert {1, 3} == lake.touched_since(version)
-    assert set() == lake.touched_since(lake.version)
-    assert START + timedelta(hours=2) == lake.earliest_since(version)
-    assert lake.earliest_since(lake.version) is None
+    first, second = START + timedelta(hours=2), START + timedelta(hours=4)
+    assert {1: [Touch(version + 1, 1, first)], 3: [Touch(version + 3, 1, second)]} == (
+        lake.touched_since(version)
+    )
+    assert {} == lake.touched_since(lake.version)
+    assert {first.date(), second.date()} == lake.days_since(version)
+    assert set() == lake.days_since(lake.version)
+
+
+def test_commits_tell_how_many_hits_they_bring(tmp_path: Path) -> None:
+    """Counts by delivery; who changed hits, or wrote before counts were told, gives none."""
+    lake = open_lake(tmp_path)
+    version = lake.version
+    three = pa.concat_tables([batch(1, 2, message=1), batch(3, message=3)])
+    lake.append(three, server=ONE, last=3, deliveries={DeliveryId(2), DeliveryId(1)})
+    older = touching({DeliveryId(2)}, earliest=None)
+    lake.hits.commit(lake.hits.load(), [], transaction=("old", 1), metadata=older)
+    lake.hits.commit(lake.hits.load(), [], transaction=("old", 2), metadata=maintaining())
+
+    touched = lake.touched_since(version)
+
+    assert touched is not None
+    counts = {number: [touch.hits for touch in touches] for number, touches in touched.items()}
+    assert {1: [1], 2: [None, 2]} == counts
+    assert lake.days_since(version) is None
+    assert set() == lake.days_since(version + 2)
 
 
 def test_when_history_does_not_tell_all_deliveries_are_touched(tmp_path: Path) -> None:
@@ -176,8 +198,8 @@ def test_when_history_does_not_tell_all_deliveries_are_touched(tmp_path: Path) -
     )
 
     assert too_many is None
-    assert [None, None] == [lake.touched_since(version), lake.earliest_since(version)]
-    assert [None, None] == [lake.touched_since(99), lake.earliest_since(99)]
+    assert [None, None] == [lake.touched_since(version), lake.days_since(version)]
+    assert [None, None] == [lake.touched_since(99), lake.days_since(99)]
 
 
 def test_when_old_commits_are_cleaned_up_all_deliveries_are_touched(tmp_path: Path) -> None:
@@ -189,7 +211,9 @@ def test_when_old_commits_are_cleaned_up_all_deliveries_are_touched(tmp_path: Pa
     (tmp_path / "lake" / "tracking_log" / "_delta_log" / f"{1:020}.json").unlink()
 
     assert lake.touched_since(0) is None
-    assert {2} == lake.touched_since(1)
+    later = lake.touched_since(1)
+    assert later is not None
+    assert {2} == later.keys()
 
 
 def test_files_that_cannot_hold_a_delivery_are_left_out(tmp_path: Path) -> None:

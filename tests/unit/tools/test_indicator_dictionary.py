@@ -1,6 +1,6 @@
 """The indicator dictionary says what the code declares."""
 
-from aftersend.reports.domain import DOMAINS
+from aftersend.model.domain import DOMAINS
 from aftersend.reports.funnel import DECLARED
 from aftersend.reports.indicator import INDICATORS
 from tools.indicator_dictionary import lines

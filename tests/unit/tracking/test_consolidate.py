@@ -68,7 +68,7 @@ def test_a_delivery_without_hits_has_figures_too(tmp_path: Path) -> None:
 
     row = indicators(world)[1]
     assert (0, 0, 0, 0, 0, 0, 0, 0, NOW) == (*row[1:8], row.lake_version, row.computed_at)
-    assert {"example0.com": (1, 0), "example1.com": (0, 1)} == domains(world, 1)
+    assert {"Gmail": (1, 0), "Others": (0, 1)} == domains(world, 1)
 
 
 def test_a_delivery_that_was_not_sent_is_left_alone(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_success_follows_the_messages(tmp_path: Path) -> None:
     ended = change(MessageStatus.FAILED, state=DeliveryState.FINISHED, modified_at=minute_ago)
     unchanged = change(MessageStatus.FAILED, state=DeliveryState.FINISHED)
 
-    assert (1, {"example0.com": (1, 0), "example1.com": (1, 0)}) == sending
-    assert (1, {"example0.com": (1, 0), "example1.com": (1, 1)}) == ended
+    assert (1, {"Gmail": (1, 0), "Others": (1, 0)}) == sending
+    assert (1, {"Gmail": (1, 0), "Others": (1, 1)}) == ended
     assert (0, ended[1]) == unchanged
 
 
@@ -121,7 +121,7 @@ def test_hits_alone_do_not_count_messages_again(tmp_path: Path) -> None:
     count = recompute(world.context([]), [DeliveryId(2)])
 
     assert (before, 1) == (after_hits, count)
-    assert {"example0.com": (0, 1), "example1.com": (0, 2)} == domains(world, 2)
+    assert {"Gmail": (0, 1), "Others": (0, 2)} == domains(world, 2)
 
 
 def test_recomputing_mends_what_was_damaged(tmp_path: Path) -> None:
