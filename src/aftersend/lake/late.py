@@ -55,7 +55,7 @@ def is_known(lake: Lake, lines: pa.Table) -> "pa.Array[Any]":
     return _is_known(lake.hits.load(), lines)
 
 
-def are_hits(lake: Lake, log_ids: "pa.Array[Any]") -> "pa.Array[Any]":
+def are_hits(lake: Lake, log_ids: Any) -> "pa.Array[Any]":
     """Tell of log ids whether the lake has their hits, whatever their time is; null is not there.
 
     The whole lake may have to be read for it.

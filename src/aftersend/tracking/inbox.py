@@ -18,7 +18,7 @@ from typing import Final
 from aftersend.model.ids import ServerId
 from aftersend.platform.files import make_directory, sync_directory, write_atomic
 
-__all__ = ["InboxFile", "Stretch", "keep", "pending", "remove", "servers", "tidy"]
+__all__ = ["InboxFile", "Stretch", "keep", "pending", "put_aside", "remove", "servers", "tidy"]
 
 _NAME: Final = re.compile(r"([0-9A-F]{16})-([0-9A-F]{16})-([0-9]{1,18})-([0-9A-Za-z._-]+)\.lines")
 
@@ -75,6 +75,14 @@ def keep(inbox: Path, server: ServerId, lines: Stretch) -> None:
 def remove(file: InboxFile) -> None:
     """Take out a file whose lines are dealt with."""
     file.path.unlink(missing_ok=True)
+
+
+def put_aside(inbox: Path, server: ServerId) -> None:
+    """Give the waiting files of a server other names: their bytes stay, but nobody loads them."""
+    for file in pending(inbox, server):
+        file.path.rename(file.path.with_name(f"{file.path.name}.aside"))
+    if (inbox / server).is_dir():
+        sync_directory(inbox / server)
 
 
 def tidy(inbox: Path, server: ServerId) -> None:
