@@ -120,6 +120,10 @@ def _new_rows(
     if mode.is_anonymous:
         of_visits = of_visits.mutate(place=ibis.greatest(of_visits.place, 1))
     told = visits.join(of_visits, "log_id").join(of_known, ["source_id", "place"])
+    # A purge took the hit that told whose it is: nobody else becomes its owner by that.
+    lost = visits.filter(visits.flags.contains(ATTRIBUTED))
+    lost = lost.anti_join(known.select("source_id", "message_id"), ["source_id", "message_id"])
+    told = told.anti_join(lost.select("log_id"), "log_id")
     stays = told.flags.contains(NAMED) if not mode.is_last_delivery else ibis.literal(False)
     told = told.mutate(
         new_delivery_id=stays.ifelse(told.delivery_id, told.new_delivery_id),
