@@ -31,12 +31,12 @@ import pyarrow.compute
 
 from aftersend.errors import AftersendError, Corruption
 from aftersend.lake import late
-from aftersend.lake.line import parse
 from aftersend.lake.table import Lake
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.model.logline import log_id
 from aftersend.model.run import Counts, StepReport
 from aftersend.tracking import agent, inbox
+from aftersend.tracking.ahead import Ahead, Read, reading_ahead
 from aftersend.tracking.batch import Batch
 from aftersend.tracking.context import Context
 from aftersend.tracking.gaps import Gap, details, find_gaps, sentences
@@ -96,16 +96,17 @@ def load(context: Context) -> StepReport:
     progress, failure = _Progress(), None
     known = KnownSources(context.lake, context.inbox)
     visits = Visits(context.database, context.clock, context.web_tracking, known.since)
-    for server, files in _all_batches(context):
-        _load(context, server, files, visits, progress)
-        progress.failures |= dict.fromkeys(_acknowledge(context, server, files[-1].last))
-        context.passing("load:acknowledged")
-        for file in files:
-            inbox.remove(file)
-        context.passing("load:removed")
-        failure = progress.failure(context.settings.rejected_max)
-        if failure is not None:
-            break
+    with reading_ahead() as ahead:
+        for server, files in ahead.each(_all_batches(context)):
+            _load(context, server, files, visits, progress, ahead)
+            progress.failures |= dict.fromkeys(_acknowledge(context, server, files[-1].last))
+            context.passing("load:acknowledged")
+            for file in files:
+                inbox.remove(file)
+            context.passing("load:removed")
+            failure = progress.failure(context.settings.rejected_max)
+            if failure is not None:
+                break
     return progress.report(failure)
 
 
@@ -139,13 +140,14 @@ def _load(
     files: Sequence[InboxFile],
     visits: Visits,
     progress: _Progress,
+    ahead: Ahead,
 ) -> None:
     reached = _Reached.of(context.lake, server)
     done = sum(_count_lines(file) for file in files if file.last <= reached.pointer)
     progress.counts += Counts(read=done, already=done)
     fresh = [file for file in files if file.last > reached.pointer]
     if fresh:
-        _load_fresh(context, reached, Batch.read(fresh), visits, progress)
+        _load_fresh(context, reached, ahead.read(fresh), visits, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,9 @@ class _Reached:
 
 
 def _load_fresh(
-    context: Context, reached: _Reached, batch: Batch, visits: Visits, progress: _Progress
+    context: Context, reached: _Reached, read: Read, visits: Visits, progress: _Progress
 ) -> None:
-    lines = parse(batch.raw)
+    batch, lines = read
     segments = {file.segment for file in batch.files}
     known = batch.bytes_at(context.lake.rejected_places(reached.server, segments))
     misshapen = _only(lines.rejected, _is_new(lines.rejected, known))
