@@ -159,7 +159,7 @@ class World:
         urls = [UrlId(1), *sent.urls, *self._tags()]
         if any(hit.what == TRAP for hit in hits):
             urls.append(self._trap(sent))
-        rows = [_row(sent, hit, first + place, urls) for place, hit in enumerate(hits)]
+        rows = [hit_row(sent, hit, first + place, urls) for place, hit in enumerate(hits)]
         if rows:
             self.lake.append(
                 pa.Table.from_pylist(rows, schema=TRACKING_LOG),
@@ -225,7 +225,8 @@ def make_world(folder: Path, empty: Path) -> World:
     return World(Database(open_engine(f"sqlite:///{path}")), lake, clock, folder)
 
 
-def _row(sent: Sent, hit: Hit, number: int, urls: Sequence[UrlId]) -> dict[str, Any]:
+def hit_row(sent: Sent, hit: Hit, number: int, urls: Sequence[UrlId]) -> dict[str, Any]:
+    """Give a hit as a row of the lake; `urls` are by what a hit was on."""
     at = START + timedelta(seconds=hit.second)
     kind = (UrlType.OPEN, *(one[0] for one in (*LINKS, *TAGS)), UrlType.HONEYPOT)[hit.what]
     is_seed, is_known = hit.who in sent.seeds, hit.who != NOBODY

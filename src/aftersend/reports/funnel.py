@@ -17,6 +17,7 @@ from aftersend.lake.funnel import people
 from aftersend.lake.table import Lake
 from aftersend.reports.counted import counted_hits
 from aftersend.reports.indicator import Figure, ratio
+from aftersend.reports.removed import NEEDED, TABLE, Removed, removed_hits, removed_table
 from aftersend.reports.report import Cell, Report, Table
 from aftersend.reports.scope import Scope, as_of, chosen
 
@@ -103,31 +104,33 @@ def report(database: Database, lake: Lake, tag_ids: Sequence[str], scope: Scope)
             chosen(connection, scope)
         at = as_of(connection, ())
     steps = [found[tag_id] for tag_id in tag_ids]
-    groups = _groups(lake, scope, steps)
+    groups, removed = _groups(lake, scope, steps)
     return Report(
         name=NAME,
         label=LABEL,
         as_of=at,
         indicators={one.name: _figure(one, groups, len(steps)) for one in DECLARED},
-        tables={"steps": _table(groups, steps)},
+        tables={"steps": _table(groups, steps), TABLE: removed_table(removed)},
     )
 
 
-def _groups(lake: Lake, scope: Scope, steps: Sequence[Tag]) -> list[_Group]:
+def _groups(
+    lake: Lake, scope: Scope, steps: Sequence[Tag]
+) -> tuple[list[_Group], Sequence[Removed]]:
+    """Tell how many people saw which steps, and which visits of them the rules took out."""
     engine = duckdb.connect()
     try:
         hits = counted_hits(engine, lake, scope, scope.deliveries)
         hits = hits.filter(hits.url_id.isin([tag.id for tag in steps]))
         # They are few, but stand far apart: go through the lake once.
-        needed = ("source_id", "message_id", "recipient_id", "url_id", "at", "counted")
-        listed = people(
-            engine.create_table("hits", hits.select(*needed), temp=True), [tag.id for tag in steps]
-        )
+        needed = ("source_id", "message_id", "recipient_id", "url_id", "at", "counted", *NEEDED)
+        found = engine.create_table("hits", hits.select(*needed), temp=True)
+        listed = people(found, [tag.id for tag in steps])
         counts = listed.group_by("steps", "seen").aggregate(count=listed.count())
         rows: list[dict[str, Any]] = counts.to_pyarrow().to_pylist()
+        return [_Group(**row) for row in rows], removed_hits(found)
     finally:
         engine.disconnect()
-    return [_Group(**row) for row in rows]
 
 
 def _figure(one: FunnelFigure, groups: Sequence[_Group], of: int) -> Figure:

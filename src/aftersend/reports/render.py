@@ -16,12 +16,13 @@ from typing import Any, Final
 
 from aftersend.database.figures import MessageRow
 from aftersend.reports.behind import Reaction
+from aftersend.reports.explain import Explanation
 from aftersend.reports.indicator import Figure
 from aftersend.reports.log_query import LogRow
 from aftersend.reports.report import Report
 
-__all__ = ["LOG_COLUMNS", "document", "figures_document", "row_document", "rows_csv", "to_csv"]
-__all__ += ["to_json"]
+__all__ = ["LOG_COLUMNS", "document", "explanation_document", "figures_document", "row_document"]
+__all__ += ["rows_csv", "to_csv", "to_json"]
 
 LOG_COLUMNS: Final = (
     "log_id",
@@ -69,6 +70,47 @@ def row_document(row: LogRow | Reaction | MessageRow) -> dict[str, Any]:
     """Give a row of a list as what JSON can spell."""
     values = {name: _plain(value) for name, value in asdict(row).items()}
     return {name: values[name] for name in LOG_COLUMNS} if isinstance(row, LogRow) else values
+
+
+def explanation_document(explanation: Explanation) -> dict[str, Any]:
+    """Give the explanation of a verdict as what JSON can spell."""
+    hit, rule, agent = explanation.hit, explanation.rule, explanation.agent
+    return {
+        "log_id": hit.log_id,
+        "at": _plain(hit.at),
+        "verdict": hit.verdict.value,
+        "rule": hit.rule,
+        "rule_label": "" if rule is None else rule.label,
+        "reason": explanation.reason,
+        "source": "" if rule is None else rule.source,
+        "counted": explanation.is_counted,
+        "delivery_id": hit.delivery_id,
+        "delivery": hit.delivery,
+        "recipient": hit.recipient,
+        "type": hit.type.slug,
+        "url": hit.url,
+        "label": hit.label,
+        "part": hit.part,
+        "flags": explanation.flags,
+        "address": explanation.address,
+        "scanner_network": explanation.vendor,
+        "agent": {"text": agent.text, **asdict(agent.agent)},
+        "evidence": [
+            {
+                "log_id": each.hit.log_id,
+                "at": _plain(each.hit.at),
+                "offset_s": each.offset_s,
+                "type": each.hit.type.slug,
+                "url": each.hit.url,
+                "label": each.hit.label,
+                "agent": each.agent,
+                "verdict": each.hit.verdict.value,
+                "rule": each.hit.rule,
+                "decisive": each.is_decisive,
+            }
+            for each in explanation.evidence
+        ],
+    }
 
 
 def to_json(report: Report) -> str:
