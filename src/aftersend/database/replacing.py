@@ -48,7 +48,7 @@ def replace_rows(
         if key in old and old[key] != row
     ]
     if changed:
-        values = {name: bindparam(name) for name in names if name not in keys}
+        values: dict[str, Any] = {name: bindparam(name) for name in names if name not in keys}
         connection.execute(update(table).where(is_it).values(values), changed)
     added = [dict(zip(names, row, strict=True)) for key, row in new.items() if key not in old]
     if added:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
 from aftersend.database.dialect import insert_or
 from aftersend.database.outcomes import OUTCOMES, Outcomes
@@ -178,9 +178,7 @@ def standings(
 ) -> dict[DeliveryId, Standing]:
     """Tell how the figures of some deliveries stand; those without any are left out."""
     table = delivery_indicator.c
-    columns = (table.delivery_id, table.lake_version, table.hits, table.pending)
-    columns += (table.pending_since, table.pending_from)
-    query = select(*columns, delivery.c.contact_at, delivery.c.validity_s).outerjoin(
+    query = select(delivery_indicator, delivery.c.contact_at, delivery.c.validity_s).outerjoin(
         delivery, delivery.c.id == table.delivery_id
     )
     found = {}
@@ -232,7 +230,7 @@ def replace(
         (delivery_rule_stats, statistics.rules),
         (tracking_stats, statistics.buckets),
     ):
-        where = table.c.delivery_id.in_(ids)
+        where: ColumnElement[bool] = table.c.delivery_id.in_(ids)
         if table is tracking_stats and statistics.buckets_since is not None:
             where &= tracking_stats.c.start >= statistics.buckets_since
         mine = [row for row in rows if row["delivery_id"] in set(ids)]

@@ -205,7 +205,8 @@ class Lake:
     def days(self) -> set[date]:
         """List the UTC days that have hits."""
         files = pa.table(self.hits.load().get_add_actions(flatten=True))
-        return set(files[f"partition.{DAY}"].to_pylist()) if files.num_rows else set()
+        found: list[Any] = files[f"partition.{DAY}"].to_pylist() if files.num_rows else []
+        return set(found)
 
     def append(
         self, batch: pa.Table, *, server: ServerId, last: int, deliveries: Collection[DeliveryId]
@@ -316,7 +317,7 @@ def _bringing(batch: pa.Table, deliveries: Collection[DeliveryId]) -> dict[str, 
     counted = pc.value_counts(batch["delivery_id"]).to_pylist()
     hits = {one["values"]: one["counts"] for one in counted}
     named = {number: hits.get(number, 0) for number in deliveries}
-    days = batch["at"].cast(pa.date32()).unique().to_pylist()
+    days: list[Any] = batch["at"].cast(pa.date32()).unique().to_pylist()
     listed = ",".join(day.isoformat() for day in sorted(days))
     return touching(named, earliest=pc.min(batch["at"]).as_py()) | {_DAYS: listed}
 

@@ -4,6 +4,7 @@ Source: spec §1.10, §5 (step 2), §7.2; architecture D8.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ _NEEDED: Final = (
     "at",
     "amount",
     "article",
+    "rule",
     "counted",
 )
 
@@ -58,8 +60,10 @@ class Periods:
 class Totals:
     """Counts of hits as rows by column name.
 
-    Shape: `deliveries` one row per delivery with hits, one column per measure; `domains` likewise
-        per delivery and name of the enumeration Domains; `buckets` one row per delivery, URL and
+    Shape: `deliveries` one row per delivery with hits, one column per measure, and `hits`, all of
+        them whatever their verdict; `rules` one row per delivery, `rule` and `url_type` with the
+        `hits` that do not count because of the rule; `domains` one row per delivery and name of
+        the enumeration Domains, one column per measure; `buckets` one row per delivery, URL and
         `start` of a period (aware, UTC) with `total_clicks`, the hits that count; those that start
         at or after the wanted time.
     """
@@ -67,6 +71,7 @@ class Totals:
     deliveries: list[dict[str, Any]]
     domains: list[dict[str, Any]]
     buckets: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
 
 
 def totals(
@@ -84,10 +89,12 @@ def totals(
         counted = connection.create_table("counted", log, temp=True)
         named = named_domains(connection, counted, periods.domains)
         domains = _rows(aggregate(named, by=("delivery_id", "domain")))
+        hits_by_rule = _hits_by_rule(counted)
         return Totals(
-            deliveries=_add_up(counted, domains),
+            deliveries=_with_hits(_add_up(counted, domains), hits_by_rule),
             domains=domains,
             buckets=_bucket_rows(counted, periods.bucket_s, buckets_since),
+            rules=[row for row in hits_by_rule if row["rule"]],
         )
     finally:
         connection.disconnect()
@@ -113,6 +120,20 @@ def _add_up(counted: ibis.Table, domains: Sequence[Mapping[str, Any]]) -> list[d
             if measure.adds_up:
                 row[name] = row.get(name, 0) + domain[name]
     return list(rows.values())
+
+
+def _hits_by_rule(counted: ibis.Table) -> list[dict[str, Any]]:
+    grouped = counted.group_by("delivery_id", "rule", "url_type")
+    return _rows(grouped.aggregate(hits=counted.count()))
+
+
+def _with_hits(
+    deliveries: Sequence[dict[str, Any]], hits_by_rule: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    counts = Counter[int]()
+    for row in hits_by_rule:
+        counts[row["delivery_id"]] += row["hits"]
+    return [row | {"hits": counts[row["delivery_id"]]} for row in deliveries]
 
 
 def _bucket_rows(

@@ -136,7 +136,7 @@ def _replace(
         domains=counted.domains,
         buckets=counted.buckets,
         outcomes=sent,
-        rules=getattr(counted, "rules", ()),
+        rules=counted.rules,
         buckets_since=since,
     )
     with context.database.write() as connection:
