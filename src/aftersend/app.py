@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aftersend.lake.machines import Rules
     from aftersend.lake.table import Lake
     from aftersend.model.ids import DeliveryId
+    from aftersend.tracking.rejected import Retried
     from aftersend.web.services import Services
     from aftersend.workflow.engine import RunResult
     from aftersend.workflow.scheduler import Scheduler
@@ -47,6 +48,7 @@ __all__ = [
     "recompute",
     "registry",
     "remember_addresses",
+    "retry_rejected",
     "rules",
     "run_workflow",
     "scheduler",
@@ -336,13 +338,16 @@ def web_services(opened: Instance) -> "Services":
         entropy=opened.entropy,
         sessions=opened.var / "sessions",
         run_workflow=partial(run_workflow, opened),
+        simulate_workflow=partial(run_workflow, opened, is_simulated=True),
         recompute=partial(recompute, opened),
+        retry_rejected=partial(retry_rejected, opened),
         local_url=opened.collector_url,
     )
 
 
 def scheduler(opened: Instance) -> "Scheduler":
     """Give what runs workflows when they are due."""
+    from aftersend.workflow.notice import alarm
     from aftersend.workflow.owner import Owner
     from aftersend.workflow.scheduler import Scheduler
 
@@ -351,6 +356,7 @@ def scheduler(opened: Instance) -> "Scheduler":
         definitions=workflows(opened),
         clock=opened.clock,
         owner=Owner.current(),
+        alarm=alarm(surroundings(opened)),
     )
 
 
@@ -377,14 +383,19 @@ def surroundings(opened: Instance) -> "Surroundings":
     )
 
 
-def run_workflow(opened: Instance, name: str, operator: str = "") -> "RunResult":
+def run_workflow(
+    opened: Instance, name: str, operator: str = "", *, is_simulated: bool = False
+) -> "RunResult":
     """Run a workflow now, though it is paused or not due; `operator` is who asks for it.
+
+    A simulated run tells what it would do, and changes nothing.
 
     Raises:
         NotFound: there is none of this name.
         Busy: it is being run.
     """
     from aftersend.workflow import engine
+    from aftersend.workflow.notice import alarm
     from aftersend.workflow.owner import Owner
 
     for definition in workflows(opened):
@@ -395,7 +406,9 @@ def run_workflow(opened: Instance, name: str, operator: str = "") -> "RunResult"
                 clock=opened.clock,
                 owner=Owner.current(),
                 is_forced=True,
+                is_simulated=is_simulated,
                 operator=operator,
+                alarm=alarm(surroundings(opened)),
             )
     raise NotFound("workflow", name)
 
@@ -419,6 +432,15 @@ def recompute(
             entry = audit.AuditEntry(opened.clock.now(), "delivery", name, "recompute", operator)
             audit.write(connection, entry)
     return count
+
+
+def retry_rejected(opened: Instance, reason: str = "", operator: str = "") -> "Retried":
+    """Try the rejected lines of a reason again (empty: all); `operator` is who asks for it."""
+    from aftersend.tracking import rejected
+    from aftersend.workflow.tracking import context
+
+    with context(surroundings(opened)) as given:
+        return rejected.retry(given, reason=reason or None, operator=operator)
 
 
 def _read_addresses(directory: Path) -> Mapping[str, str]:

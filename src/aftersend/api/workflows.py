@@ -127,7 +127,7 @@ def act(
     if action == "run":
         backing.start_run(name, request.user)
     elif action in _ACTIONS:
-        _ACTIONS[action](backing.database, name, clock=backing.clock)
+        _ACTIONS[action](backing.database, name, operator=request.user, clock=backing.clock)
     else:
         raise NotFound("action", action)
     return _document(supervision.overview(backing.database, name))
@@ -135,8 +135,12 @@ def act(
 
 HANDLERS: Final = (list_workflows, show_workflow, show_journal, act)
 _ACTIONS: Final[Mapping[str, Any]] = {
+    "start": supervision.start,
     "pause": supervision.pause,
     "resume": supervision.resume,
+    "stop": supervision.stop,
+    "restart": supervision.restart,
+    "wakeup": supervision.wake,
 }
 
 

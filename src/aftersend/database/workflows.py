@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from aftersend.database.schema import journal_line, workflow, workflow_run
@@ -18,33 +29,65 @@ from aftersend.errors import NotFound
 from aftersend.model.enumeration import Severity, WorkflowState
 from aftersend.model.run import Counts
 
-__all__ = ["FAILED", "FINISHED", "RUNNING", "JournalLine", "LeaseRequest", "Run", "Workflow"]
-__all__ += ["add", "change_state", "close_run", "every", "find", "interrupt_runs", "journal"]
-__all__ += ["last_finished", "open_run", "renew_lease", "reschedule", "runs", "settle"]
-__all__ += ["take_lease", "write_line"]
+__all__ = ["AGAIN", "FAILED", "FINISHED", "PAUSE", "RESTART", "RUNNING", "STOP", "STOPPED", "WAKE"]
+__all__ += ["JournalLine", "LeaseRequest", "Run", "Workflow"]
+__all__ += ["add", "change", "close_run", "due", "every", "find", "interrupt_runs", "journal"]
+__all__ += ["last_finished", "open_run", "purge_history", "renew_lease", "run_state", "running"]
+__all__ += ["runs", "settle", "take_lease", "tell", "write_line"]
 
 RUNNING: Final = "running"
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
+STOPPED: Final = "stopped"
+
+PAUSE: Final = "pause"
+STOP: Final = "stop"
+RESTART: Final = "restart"
+"""What the run that goes on is asked: to end before its next activity; to end as soon as it can;
+the same, and the workflow is run once more."""
+
+WAKE: Final = "wake"
+AGAIN: Final = "again"
+"""What the scheduler is asked: to run it once, whether it is paused or not; as soon as it is
+started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow as it stands; an empty `lease_owner` means that nobody runs it."""
+    """A workflow as it stands; an empty `lease_owner` means that nobody runs it.
+
+    `request` is one of the five above or empty, `resume_at` the activity that the next run begins
+    with. `errors` counts lasting failures in a row, `notices` what the supervisors were told of it
+    while it is paused, `scheduled_runs` runs of this schedule.
+    """
 
     name: str
     label: str
     schedule: str
+    is_schedule_own: bool
+    scheduled_runs: int
     state: WorkflowState
     is_failed: bool
     next_at: datetime | None
     lease_owner: str
     lease_until: datetime | None
+    request: str
+    resume_at: str
+    error_policy: str
+    errors: int
+    errors_max: int
+    history_days: int
+    paused_at: datetime | None
+    notices: int
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution: `state` is running, finished or failed; `error` says why it failed."""
+    """One execution: `state` is running, finished, failed or stopped; `error` says why it failed.
+
+    It has come to `activity`, where `done` of `total` is done; `begun_with` is the activity that it
+    began with, if not the first. `started_by` is empty for the schedule.
+    """
 
     id: int
     workflow: str
@@ -54,6 +97,12 @@ class Run:
     counts: Counts
     seconds: float
     error: str
+    activity: str = ""
+    done: int = 0
+    total: int = 0
+    is_simulated: bool = False
+    started_by: str = ""
+    begun_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +123,7 @@ class JournalLine:
 class LeaseRequest:
     """Who wants a workflow, from `now` to `until`; `gone` is a holder known to have died.
 
-    With `is_scheduled` the workflow must be started and due, too.
+    With `is_scheduled` the workflow must be due, too.
     """
 
     name: str
@@ -91,7 +140,8 @@ def find(connection: Connection, name: str) -> Workflow:
     Raises:
         NotFound: there is none of this name.
     """
-    row = connection.execute(select(workflow).where(workflow.c.name == name)).one_or_none()
+    found = connection.execute(select(workflow).where(workflow.c.name == name))
+    row = found.mappings().one_or_none()
     if row is None:
         raise NotFound("workflow", name)
     return _workflow(row)
@@ -99,10 +149,19 @@ def find(connection: Connection, name: str) -> Workflow:
 
 def every(connection: Connection) -> list[Workflow]:
     """Give all workflows by name."""
-    return [_workflow(row) for row in connection.execute(select(workflow).order_by("name"))]
+    rows = connection.execute(select(workflow).order_by("name")).mappings()
+    return [_workflow(row) for row in rows]
 
 
-def add(connection: Connection, *, name: str, label: str, schedule: str, next_at: datetime) -> bool:
+def due(connection: Connection, now: datetime) -> list[str]:
+    """Name the workflows whose time has come, or that somebody wants to be run."""
+    rows = connection.execute(select(workflow.c.name).where(_is_due(now)).order_by(workflow.c.name))
+    return list(rows.scalars())
+
+
+def add(
+    connection: Connection, *, name: str, label: str, schedule: str, next_at: datetime | None
+) -> bool:
     """Add a started workflow; tell whether it was not there before."""
     row = {
         "name": name,
@@ -119,26 +178,9 @@ def add(connection: Connection, *, name: str, label: str, schedule: str, next_at
     return True
 
 
-def reschedule(
-    connection: Connection, *, name: str, label: str, schedule: str, next_at: datetime | None
-) -> None:
-    """Change how a workflow is called and when it runs."""
-    connection.execute(
-        update(workflow)
-        .where(workflow.c.name == name)
-        .values(label=label, schedule=schedule, next_at=next_at)
-    )
-
-
-def change_state(
-    connection: Connection, name: str, state: WorkflowState, *, is_failed: bool
-) -> None:
-    """Change where a workflow stands, whoever runs it."""
-    connection.execute(
-        update(workflow)
-        .where(workflow.c.name == name)
-        .values(state=state.value, is_failed=is_failed)
-    )
+def change(connection: Connection, name: str, **columns: Any) -> None:
+    """Change some columns of a workflow, whoever runs it."""
+    connection.execute(update(workflow).where(workflow.c.name == name).values(columns))
 
 
 def take_lease(connection: Connection, request: LeaseRequest) -> bool:
@@ -151,51 +193,49 @@ def take_lease(connection: Connection, request: LeaseRequest) -> bool:
     )
     statement = update(workflow).where(workflow.c.name == request.name, is_free)
     if request.is_scheduled:
-        statement = statement.where(
-            workflow.c.state == WorkflowState.STARTED.value, workflow.c.next_at <= request.now
-        )
+        statement = statement.where(_is_due(request.now))
     taken = connection.execute(
         statement.values(lease_owner=request.owner, lease_until=request.until)
     )
     return taken.rowcount == 1
 
 
-def renew_lease(connection: Connection, name: str, owner: str, until: datetime) -> bool:
-    """Keep a lease until later; tell whether it was still `owner`'s."""
-    renewed = connection.execute(_held(name, owner).values(lease_until=until))
-    return renewed.rowcount == 1
+def renew_lease(connection: Connection, name: str, owner: str, until: datetime) -> str | None:
+    """Keep a lease until later; give what its run is asked; None: it is another's."""
+    renewed = connection.execute(
+        _held(name, owner).values(lease_until=until).returning(workflow.c.request)
+    )
+    request: str | None = renewed.scalar_one_or_none()
+    return request
 
 
-def settle(
-    connection: Connection,
-    name: str,
-    owner: str,
-    *,
-    is_failed: bool,
-    is_paused: bool,
-    next_at: datetime | None,
-) -> bool:
-    """Give a lease back and say how the run went; tell whether it was still `owner`'s.
-
-    Without `is_paused` the workflow's state stays as it is.
-    """
-    values: dict[str, Any] = {
-        "lease_owner": "",
-        "lease_until": None,
-        "is_failed": is_failed,
-        "next_at": next_at,
-    }
-    if is_paused:
-        values["state"] = WorkflowState.PAUSED.value
+def settle(connection: Connection, name: str, owner: str, **columns: Any) -> bool:
+    """Give a lease back and change some columns; tell whether it was still `owner`'s."""
+    values = {"lease_owner": "", "lease_until": None, **columns}
     return connection.execute(_held(name, owner).values(values)).rowcount == 1
 
 
-def open_run(connection: Connection, name: str, at: datetime, *, started_by: str = "") -> int:
-    """Write down that a run begins, `started_by` somebody or the schedule; give its id."""
-    row = {"workflow": name, "started_at": at, "state": RUNNING, "started_by": started_by}
+def open_run(connection: Connection, name: str, at: datetime, **columns: Any) -> int:
+    """Write down that a run begins, with more columns than its time; give its id."""
+    row = {"workflow": name, "started_at": at, "state": RUNNING, **columns}
     key = connection.execute(insert(workflow_run).values(row)).inserted_primary_key
     assert key is not None, "the database numbers the runs"
     return int(key[0])
+
+
+def tell(connection: Connection, run_id: int, *, activity: str, done: int, total: int) -> None:
+    """Write down how far a run has come."""
+    connection.execute(
+        update(workflow_run)
+        .where(workflow_run.c.id == run_id)
+        .values(activity=activity, done=done, total=total)
+    )
+
+
+def run_state(connection: Connection, run_id: int) -> str:
+    """Tell how a run stands; empty for none."""
+    found = connection.execute(select(workflow_run.c.state).where(workflow_run.c.id == run_id))
+    return str(found.scalar_one_or_none() or "")
 
 
 def close_run(connection: Connection, run: Run) -> bool:
@@ -219,20 +259,51 @@ def close_run(connection: Connection, run: Run) -> bool:
 
 
 def interrupt_runs(
-    connection: Connection, name: str, *, at: datetime, but: int, error: str
+    connection: Connection,
+    name: str,
+    *,
+    at: datetime,
+    error: str,
+    but: int = 0,
+    state: str = FAILED,
 ) -> list[int]:
-    """Close every run of a workflow that never ended, `but` one; give their ids."""
+    """Close every run of a workflow that never ended, `but` one; give their ids, newest first."""
     is_left = and_(
         workflow_run.c.workflow == name,
         workflow_run.c.state == RUNNING,
         workflow_run.c.id != but,
     )
-    left = list(connection.execute(select(workflow_run.c.id).where(is_left)).scalars())
+    query = select(workflow_run.c.id).where(is_left).order_by(workflow_run.c.id.desc())
+    left = list(connection.execute(query).scalars())
     if left:
         connection.execute(
-            update(workflow_run).where(is_left).values(state=FAILED, ended_at=at, error=error)
+            update(workflow_run).where(is_left).values(state=state, ended_at=at, error=error)
         )
     return left
+
+
+def purge_history(
+    connection: Connection, name: str, before: datetime, *, limit: int | None = None
+) -> int:
+    """Delete runs and journal lines older than `before`; tell how many rows.
+
+    The last run that saw everything stays: it says up to when data are there. So do runs that go
+    on. `limit` is of each of the two, oldest first.
+    """
+    kept = select(func.max(workflow_run.c.id)).where(_saw_everything(name)).scalar_subquery()
+    old_runs = select(workflow_run.c.id).where(
+        workflow_run.c.workflow == name,
+        workflow_run.c.ended_at < before,
+        workflow_run.c.id != func.coalesce(kept, 0),
+    )
+    old_lines = select(journal_line.c.id).where(
+        journal_line.c.workflow == name, journal_line.c.at < before
+    )
+    count = 0
+    for table, old in ((workflow_run, old_runs), (journal_line, old_lines)):
+        chosen = old.order_by(table.c.id).limit(limit)
+        count += connection.execute(delete(table).where(table.c.id.in_(chosen))).rowcount
+    return count
 
 
 def runs(connection: Connection, name: str, *, limit: int) -> list[Run]:
@@ -243,15 +314,23 @@ def runs(connection: Connection, name: str, *, limit: int) -> list[Run]:
         .order_by(workflow_run.c.id.desc())
         .limit(limit)
     )
-    return [_run(row) for row in rows]
+    return [_run(row) for row in rows.mappings()]
+
+
+def running(connection: Connection, name: str) -> list[int]:
+    """Give the ids of the runs of a workflow that have not ended."""
+    is_open = and_(workflow_run.c.workflow == name, workflow_run.c.state == RUNNING)
+    return list(connection.execute(select(workflow_run.c.id).where(is_open)).scalars())
 
 
 def last_finished(connection: Connection, name: str) -> datetime | None:
-    """Tell when the last run that finished had begun: what was there by then, it has seen."""
+    """Tell when the last run that finished had begun: what was there by then, it has seen.
+
+    A run that only did the rest of another one did not look for what is new; a simulated one
+    changed nothing.
+    """
     at: datetime | None = connection.execute(
-        select(func.max(workflow_run.c.started_at)).where(
-            workflow_run.c.workflow == name, workflow_run.c.state == FINISHED
-        )
+        select(func.max(workflow_run.c.started_at)).where(_saw_everything(name))
     ).scalar_one()
     return at
 
@@ -300,37 +379,32 @@ def journal(
     ]
 
 
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    is_wanted = or_(
+        workflow.c.next_at <= now, workflow.c.resume_at != "", workflow.c.request == AGAIN
+    )
+    is_started = workflow.c.state == WorkflowState.STARTED.value
+    return or_(workflow.c.request == WAKE, and_(is_started, is_wanted))
+
+
+def _saw_everything(name: str) -> ColumnElement[bool]:
+    return and_(
+        workflow_run.c.workflow == name,
+        workflow_run.c.state == FINISHED,
+        workflow_run.c.is_simulated.is_(False),
+        workflow_run.c.begun_with == "",
+    )
+
+
 def _held(name: str, owner: str) -> Any:
     return update(workflow).where(workflow.c.name == name, workflow.c.lease_owner == owner)
 
 
-def _workflow(row: Row[Any]) -> Workflow:
-    return Workflow(
-        name=row.name,
-        label=row.label,
-        schedule=row.schedule,
-        state=WorkflowState(row.state),
-        is_failed=row.is_failed,
-        next_at=row.next_at,
-        lease_owner=row.lease_owner,
-        lease_until=row.lease_until,
-    )
+def _workflow(row: RowMapping) -> Workflow:
+    return Workflow(**{**row, "state": WorkflowState(row["state"])})
 
 
-def _run(row: Row[Any]) -> Run:
-    return Run(
-        id=row.id,
-        workflow=row.workflow,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        state=row.state,
-        counts=Counts(
-            read=row.read,
-            loaded=row.loaded,
-            already=row.already,
-            rejected=row.rejected,
-            deliveries=row.deliveries,
-        ),
-        seconds=row.seconds,
-        error=row.error,
-    )
+def _run(row: RowMapping) -> Run:
+    columns: dict[str, Any] = {**row}
+    names = ("read", "loaded", "already", "rejected", "deliveries")
+    return Run(counts=Counts(**{name: columns.pop(name) for name in names}), **columns)

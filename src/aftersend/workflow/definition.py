@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 
 from aftersend.database import workflows
 from aftersend.database.engine import Database
-from aftersend.database.workflows import JournalLine
+from aftersend.database.workflows import JournalLine, Workflow
 from aftersend.model.enumeration import Severity
 from aftersend.model.run import StepReport
 from aftersend.platform.clock import Clock
 from aftersend.workflow import schedule
+from aftersend.workflow.schedule import Schedule
 
 __all__ = ["SCHEDULER", "Declaration", "Definition", "Occasion", "Step", "register"]
 
@@ -100,36 +101,49 @@ class Definition(Generic[ContextT]):
 def register(database: Database, declarations: Sequence[Declaration], *, clock: Clock) -> None:
     """Let the control plane know the workflows and their schedules; changes nothing it knows.
 
+    A schedule that an operator has set stays.
+
     Raises:
-        InvalidSettings: a schedule is no cron text.
+        InvalidSettings: the text of a schedule is none.
     """
-    for declaration in declarations:
-        schedule.check(declaration.schedule, setting=f"{declaration.name}.schedule")
+    schedules = {
+        each.name: schedule.parse(each.schedule, setting=f"{each.name}.schedule")
+        for each in declarations
+    }
     with database.read() as connection:
-        known = {(row.name, row.label, row.schedule) for row in workflows.every(connection)}
+        known = {row.name: row for row in workflows.every(connection)}
     # Every command comes by here: one that has nothing to change waits for no writer.
-    new = [each for each in declarations if (each.name, each.label, each.schedule) not in known]
+    new = [each for each in declarations if not _is_known(each, known.get(each.name))]
     if new:
         with database.write() as connection:
             for declaration in new:
-                _register(connection, declaration, clock)
+                _register(connection, declaration, schedules[declaration.name], clock)
 
 
-def _register(connection: Connection, declaration: Declaration, clock: Clock) -> None:
-    now = clock.now()
+def _is_known(declaration: Declaration, row: Workflow | None) -> bool:
+    if row is None or row.label != declaration.label:
+        return False
+    return row.is_schedule_own or row.schedule == declaration.schedule
+
+
+def _register(
+    connection: Connection, declaration: Declaration, wanted: Schedule, clock: Clock
+) -> None:
     name, label, text = declaration.name, declaration.label, declaration.schedule
-    next_at = schedule.next_after(text, now)
+    next_at = wanted.next_after(clock.now())
     if workflows.add(connection, name=name, label=label, schedule=text, next_at=next_at):
         line = f'The workflow is registered with the schedule "{text}".'
     else:
         known = workflows.find(connection, name)
-        if (known.label, known.schedule) == (label, text):
+        if _is_known(declaration, known):
             return
-        next_at = known.next_at if known.schedule == text and known.next_at else next_at
-        workflows.reschedule(connection, name=name, label=label, schedule=text, next_at=next_at)
+        workflows.change(connection, name, label=label)
+        if known.is_schedule_own or known.schedule == text:
+            return
+        workflows.change(connection, name, schedule=text, next_at=next_at, scheduled_runs=0)
         line = f'The schedule "{known.schedule}" is now "{text}".'
     _note(connection, name, clock, Severity.INFO, line)
-    if schedule.shortest_gap(text) < schedule.GAP_MIN:
+    if wanted.is_hasty:
         minutes = schedule.GAP_MIN.total_seconds() // 60
         line = f'The schedule "{text}" runs more often than every {minutes:.0f} minutes.'
         _note(connection, name, clock, Severity.WARNING, line)

@@ -22,17 +22,29 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aftersend.database import workflows
 from aftersend.database.engine import Database
-from aftersend.database.workflows import LeaseRequest, Workflow
+from aftersend.database.workflows import RESTART, STOP, STOPPED, LeaseRequest, Workflow
 from aftersend.errors import Busy, InvalidInput
 from aftersend.model.enumeration import WorkflowState
 from aftersend.platform.clock import Clock
 from aftersend.platform.telemetry import logger
 from aftersend.workflow.owner import Owner
 
-__all__ = ["Lease", "holder", "take"]
+__all__ = ["Lease", "Stopped", "holder", "take"]
 
 _HEARTBEATS_A_LEASE = 3
 _RUNS_LOOKED_AT = 5
+
+
+class Stopped(Exception):
+    """A run has to end because an operator wants it to; `request` is what was asked.
+
+    No `AftersendError`: a step that deals with those of its own must not deal with this one.
+    """
+
+    def __init__(self, request: str) -> None:
+        """Keep the `request`; empty when the run was ended without asking it."""
+        super().__init__(request)
+        self.request = request
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +57,34 @@ class Lease:
     seconds: float
     clock: Clock
 
-    def renew(self) -> None:
+    def renew(self) -> str:
         """Make sure that the lease is still ours, and keep it from now on for its full time.
+
+        Gives what an operator asks of the run; empty: nothing.
 
         Raises:
             Busy: it ran out and another run has taken it.
+            Stopped: the run was ended without asking it.
         """
         until = self.clock.now() + timedelta(seconds=self.seconds)
         with self.database.write() as connection:
-            is_ours = workflows.renew_lease(connection, self.workflow, self.text, until)
-        if not is_ours:
+            request = workflows.renew_lease(connection, self.workflow, self.text, until)
+            if request is None and self._is_ended(connection):
+                raise Stopped("")
+        if request is None:
             raise self.loss()
+        return request
+
+    def check(self) -> None:
+        """Renew the lease, and see to it that a run ends that has to.
+
+        Raises:
+            Busy: another run has taken over.
+            Stopped: an operator wants the run to end now.
+        """
+        request = self.renew()
+        if request in (STOP, RESTART):
+            raise Stopped(request)
 
     def loss(self) -> Busy:
         """Give the error of a run whose lease another one has."""
@@ -63,6 +92,10 @@ class Lease:
             f"Another run of the workflow {self.workflow} has taken over, because this one gave no"
             " sign of life for too long."
         )
+
+    def _is_ended(self, connection: Connection) -> bool:
+        run_id = self.text.rpartition("/")[2]
+        return run_id.isdecimal() and workflows.run_state(connection, int(run_id)) == STOPPED
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -80,7 +113,7 @@ class Lease:
         while not stop.wait(self.seconds / _HEARTBEATS_A_LEASE):
             try:
                 self.renew()
-            except Busy:
+            except (Busy, Stopped):
                 return
             except SQLAlchemyError as error:
                 # The next beat tries again; two may fail before the lease runs out.
@@ -101,7 +134,8 @@ def take(connection: Connection, request: LeaseRequest) -> None:
         raise Busy(_sentence(connection, row))
     if row.state is not WorkflowState.STARTED:
         state = row.state.label.lower()
-        raise InvalidInput(f"The workflow {row.name} is {state}: resume it, or execute it now.")
+        do = "resume" if row.state is WorkflowState.PAUSED else "start"
+        raise InvalidInput(f"The workflow {row.name} is {state}: {do} it, or execute it now.")
     raise Busy(f"The workflow {row.name} is not due: somebody has just run it.")
 
 

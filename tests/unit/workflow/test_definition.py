@@ -33,7 +33,7 @@ def test_a_new_workflow_is_started_and_waits_for_its_hour(
 def test_registering_again_changes_nothing(database: Database, clock: ManualClock) -> None:
     """At the next start everything stands as it stood: state, next time, journal."""
     register(database, [_declaration()], clock=clock)
-    pause(database, "tracking", clock=clock)
+    pause(database, "tracking", operator="ann", clock=clock)
     before = overviews(database), _texts(database)
     clock.advance(7200)
     register(database, [_declaration()], clock=clock)

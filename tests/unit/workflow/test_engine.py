@@ -218,7 +218,7 @@ def test_ctrl_c_ends_the_run_but_pauses_nothing(workflow: _Workflow) -> None:
 def test_a_paused_workflow_runs_only_by_force(workflow: _Workflow) -> None:
     """Execute now works while it is paused, and leaves it paused; a scheduled run is refused."""
     workflow.define(_load)
-    pause(workflow.database, "tracking", clock=workflow.clock)
+    pause(workflow.database, "tracking", operator="ann", clock=workflow.clock)
     workflow.clock.advance(3600)
     with pytest.raises(InvalidInput) as caught:
         workflow.run(_load, is_forced=False)
@@ -233,11 +233,11 @@ def test_a_paused_workflow_runs_only_by_force(workflow: _Workflow) -> None:
 def test_resuming_forgets_the_failure(workflow: _Workflow) -> None:
     """A resumed workflow is started and no longer flagged."""
     workflow.run(_raises(InvalidContent("no")))
-    resume(workflow.database, "tracking", clock=workflow.clock)
+    resume(workflow.database, "tracking", operator="ann", clock=workflow.clock)
 
     seen = overview(workflow.database, "tracking")
     assert (seen.state, seen.is_failed) == (WorkflowState.STARTED, False)
-    assert workflow.told()[-1] == ("operator", Severity.INFO, "The workflow was resumed.")
+    assert workflow.told()[-1] == ("operator", Severity.INFO, "The workflow was resumed by ann.")
 
 
 def test_a_run_that_is_not_due_is_refused(workflow: _Workflow) -> None:

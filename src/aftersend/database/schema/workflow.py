@@ -72,6 +72,8 @@ workflow_run = Table(
     Column("is_simulated", Boolean, nullable=False, default=False, server_default=false()),
     # Who started it by hand; empty: the schedule.
     Column("started_by", String(100), nullable=False, default="", server_default=""),
+    # The activity that it began with, after one that failed there; empty: the first.
+    Column("begun_with", String(100), nullable=False, default="", server_default=""),
     Index(None, "workflow", "started_at"),
     sqlite_autoincrement=True,
 )

@@ -101,6 +101,7 @@ def _extend_workflow() -> None:
     op.add_column("workflow_run", _count("total"))
     op.add_column("workflow_run", _flag("is_simulated"))
     op.add_column("workflow_run", _text("started_by", 100))
+    op.add_column("workflow_run", _text("begun_with", 100))
 
 
 def _create_statistics() -> None:
