@@ -35,10 +35,12 @@ _NEEDED: Final = (
     "amount",
     "article",
     "rule",
+    "is_seed",
     "counted",
 )
 
 
+_SEED: Final = "seed"
 _USUAL: Final = Domains()
 
 
@@ -62,7 +64,8 @@ class Totals:
 
     Shape: `deliveries` one row per delivery with hits, one column per measure, and `hits`, all of
         them whatever their verdict; `rules` one row per delivery, `rule` and `url_type` with the
-        `hits` that do not count because of the rule; `domains` one row per delivery and name of
+        `hits` that do not count because of the rule, those of seed addresses always because of
+        `seed`; `domains` one row per delivery and name of
         the enumeration Domains, one column per measure; `buckets` one row per delivery, URL and
         `start` of a period (aware, UTC) with `total_clicks`, the hits that count; those that start
         at or after the wanted time.
@@ -123,8 +126,10 @@ def _add_up(counted: ibis.Table, domains: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def _hits_by_rule(counted: ibis.Table) -> list[dict[str, Any]]:
-    grouped = counted.group_by("delivery_id", "rule", "url_type")
-    return _rows(grouped.aggregate(hits=counted.count()))
+    # Whatever a seed address does, it does not count: no other rule has taken it out.
+    named = counted.mutate(rule=counted.is_seed.ifelse(_SEED, counted.rule))
+    grouped = named.group_by("delivery_id", "rule", "url_type")
+    return _rows(grouped.aggregate(hits=named.count()))
 
 
 def _with_hits(

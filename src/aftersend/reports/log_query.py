@@ -44,6 +44,7 @@ class LogQuery:
 
     type: UrlType | None = None
     verdict: Verdict | None = None
+    rule: str = ""
     url: str = ""
     delivery: str = ""
     recipient: str = ""
@@ -65,7 +66,7 @@ class LogQuery:
     @property
     def needs_verdicts(self) -> bool:
         """Tell whether the verdict decides which hits stand on a page, or where."""
-        return self.verdict is not None or self.sort in ("verdict", "rule")
+        return self.verdict is not None or bool(self.rule) or self.sort in ("verdict", "rule")
 
 
 @dataclass(frozen=True, slots=True)

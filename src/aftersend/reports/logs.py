@@ -184,6 +184,8 @@ def _filtered(connection: Connection, asked: _List, log: ibis.Table) -> ibis.Tab
         log = log.filter(log.url_type == query.type.value)
     if query.verdict is not None:
         log = log.filter(log.verdict == query.verdict.value)
+    if query.rule:
+        log = log.filter(log.rule == query.rule)
     if query.url:
         urls = figures.url_ids(connection, asked.deliveries, text=query.url)
         log = log.filter(log.url_id.isin(urls))
