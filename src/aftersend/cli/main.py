@@ -7,6 +7,7 @@ import typer
 
 from aftersend.cli import (
     api_token,
+    audit,
     block,
     delivery,
     delivery_delete,
@@ -74,6 +75,7 @@ for _name, _group in {
     "option": option,
     "block": block,
     "operator": operator,
+    "audit": audit,
     "api-token": api_token,
 }.items():
     root.add_typer(_group.group, name=_name)

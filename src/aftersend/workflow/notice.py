@@ -18,11 +18,13 @@ from typing import Final
 from urllib.parse import quote
 
 import aiosmtplib
+from sqlalchemy.exc import SQLAlchemyError
 
 from aftersend.database import workflows
 from aftersend.database.workflows import JournalLine
 from aftersend.errors import AftersendError
 from aftersend.model.enumeration import Severity
+from aftersend.platform.telemetry import logger
 from aftersend.workflow.engine import Alarm
 from aftersend.workflow.surroundings import Surroundings
 
@@ -148,5 +150,8 @@ def _note(given: Surroundings, workflow: str, severity: Severity, text: str) -> 
         severity=severity,
         text=text,
     )
-    with given.database.write() as connection:
-        workflows.write_line(connection, line)
+    try:
+        with given.database.write() as connection:
+            workflows.write_line(connection, line)
+    except SQLAlchemyError as error:
+        logger("workflow").warning(text, workflow=workflow, error=type(error).__name__)

@@ -12,11 +12,12 @@ from aftersend.settings import Settings
 from aftersend.workflow.definition import Declaration, Definition
 from aftersend.workflow.surroundings import Surroundings
 
-__all__ = ["CLEANUP", "LAKE_MAINTENANCE", "TRACKING", "declarations", "technical"]
+__all__ = ["CLEANUP", "CLEANUP_PAUSED", "LAKE_MAINTENANCE", "TRACKING", "declarations", "technical"]
 
 TRACKING: Final = "tracking"
 CLEANUP: Final = "cleanup"
 LAKE_MAINTENANCE: Final = "lakeMaintenance"
+CLEANUP_PAUSED: Final = "cleanupPausedWorkflows"
 
 
 def declarations(settings: Settings) -> Sequence[Declaration]:
@@ -27,11 +28,13 @@ def declarations(settings: Settings) -> Sequence[Declaration]:
         ),
         Declaration(CLEANUP, "Cleanup", settings.purge.schedule),
         Declaration(LAKE_MAINTENANCE, "Lake maintenance", settings.purge.lake_schedule),
+        Declaration(CLEANUP_PAUSED, "Paused workflows", settings.supervision.paused_schedule),
     )
 
 
 def technical(given: Surroundings) -> Sequence[Definition[Any]]:
     """Define all of them, ready to run."""
+    from aftersend.workflow.paused import cleanup_paused
     from aftersend.workflow.tracking import tracking
     from aftersend.workflow.upkeep import cleanup, lake_maintenance
 
@@ -40,4 +43,5 @@ def technical(given: Surroundings) -> Sequence[Definition[Any]]:
         tracking(known[TRACKING], given),
         cleanup(known[CLEANUP], given),
         lake_maintenance(known[LAKE_MAINTENANCE], given),
+        cleanup_paused(known[CLEANUP_PAUSED], given),
     )
