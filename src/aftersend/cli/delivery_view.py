@@ -10,6 +10,7 @@ from aftersend.cli.log import (
     LimitOption,
     Listing,
     LogFormat,
+    RuleOption,
     SinceOption,
     SortOption,
     TypeOption,
@@ -105,6 +106,7 @@ def logs(
     instance: InstanceOption = None,
     kind: TypeOption = None,
     verdict: VerdictOption = None,
+    rule: RuleOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     sort: SortOption = "at",
@@ -118,7 +120,7 @@ def logs(
     from aftersend.reports.logs import delivery_logs
 
     wanted = output or (LogFormat.JSON if is_json else LogFormat.TABLE)
-    listing = Listing(kind, verdict, since, until, sort, limit, wanted)
+    listing = Listing(kind, verdict, rule, since, until, sort, limit, wanted)
     opened = open_from(instance)
     query = listing.query(rules(opened))
     show(listing, delivery_logs(opened.database, opened.lake(), DeliveryId(delivery_id), query))

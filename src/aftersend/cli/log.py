@@ -23,6 +23,7 @@ __all__ = [
     "LimitOption",
     "Listing",
     "LogFormat",
+    "RuleOption",
     "SinceOption",
     "SortOption",
     "TypeOption",
@@ -44,9 +45,15 @@ class LogFormat(StrEnum):
 
 TypeOption = Annotated[
     str | None,
-    typer.Option("--type", help="email_click, open, opt_out, mirror_page, web, transaction"),
+    typer.Option(
+        "--type", help="email_click, open, opt_out, mirror_page, web, transaction, honeypot"
+    ),
 ]
 VerdictOption = Annotated[Verdict | None, typer.Option("--verdict")]
+RuleOption = Annotated[
+    str | None,
+    typer.Option("--rule", help="hits that this rule fits, such as burst; see tracking explain"),
+]
 SinceOption = Annotated[str | None, typer.Option("--since", help="RFC 3339; without a zone: UTC")]
 UntilOption = Annotated[str | None, typer.Option("--until", help="before this moment")]
 SortOption = Annotated[
@@ -65,6 +72,7 @@ class Listing:
 
     type: str | None
     verdict: Verdict | None
+    rule: str | None
     since: str | None
     until: str | None
     sort: str
@@ -84,6 +92,7 @@ class Listing:
         return LogQuery(
             type=_type(self.type),
             verdict=self.verdict,
+            rule=_rule(self.rule),
             since=moment(self.since),
             until=moment(self.until),
             sort=column,
@@ -129,6 +138,14 @@ def _type(slug: str | None) -> UrlType | None:
         if kind.slug == wanted:
             return kind
     raise InvalidInput(f"{slug!r} is no type; choose {', '.join(kind.slug for kind in UrlType)}.")
+
+
+def _rule(name: str | None) -> str:
+    from aftersend.lake.machines import described
+
+    if name is None or name in described():
+        return name or ""
+    raise InvalidInput(f"There is no rule {name!r}; choose {', '.join(described())}.")
 
 
 def _is_told(rows: Sequence["LogRow"], name: str) -> bool:

@@ -10,6 +10,7 @@ from aftersend.cli.log import (
     LimitOption,
     Listing,
     LogFormat,
+    RuleOption,
     SinceOption,
     SortOption,
     TypeOption,
@@ -57,6 +58,7 @@ def logs(
     instance: InstanceOption = None,
     kind: TypeOption = None,
     verdict: VerdictOption = None,
+    rule: RuleOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     sort: SortOption = "at",
@@ -70,7 +72,7 @@ def logs(
     from aftersend.reports.logs import recipient_logs
 
     wanted = output or (LogFormat.JSON if is_json else LogFormat.TABLE)
-    listing = Listing(kind, verdict, since, until, sort, limit, wanted)
+    listing = Listing(kind, verdict, rule, since, until, sort, limit, wanted)
     opened = open_from(instance)
     query = listing.query(rules(opened))
     with opened.database.read() as connection:
