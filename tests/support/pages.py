@@ -18,6 +18,7 @@ from aftersend.model.token import KeyRing
 from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import SeededEntropy
 from aftersend.settings import CollectorSettings, Settings, WebSettings
+from aftersend.tracking.rejected import Retried
 from aftersend.web.services import Services
 from aftersend.workflow.engine import RunResult
 
@@ -33,7 +34,15 @@ class Runs:
     names: list[str] = field(default_factory=list)
     operators: list[str] = field(default_factory=list)
     error: Exception | None = None
+    retried: list[tuple[str, str]] = field(default_factory=list)
     recomputed: list[tuple[Sequence[int], str]] = field(default_factory=list)
+
+    def retry(self, reason: str, operator: str) -> Retried:
+        """Try nothing again, and remember what was asked for."""
+        self.retried.append((reason, operator))
+        if self.error is not None:
+            raise self.error
+        return Retried(3, 2, 0, {"unresolved": 1})
 
     def recompute(self, deliveries: Sequence[int], operator: str) -> int:
         """Compute nothing anew, and remember what was asked for."""
@@ -82,6 +91,8 @@ def open_services(directory: Path, *, clock: Clock, runs: Any) -> Services:
         entropy=SeededEntropy(1),
         sessions=directory / "sessions",
         run_workflow=runs,
+        simulate_workflow=lambda name, operator: runs(f"simulation of {name}", operator),
+        retry_rejected=getattr(runs, "retry", lambda _reason, _operator: Retried(0, 0, 0)),
         recompute=getattr(runs, "recompute", lambda deliveries, _operator: len(deliveries)),
     )
 

@@ -23,6 +23,7 @@ from aftersend.web import (
     audit,
     content,
     deliveries,
+    hits,
     links,
     login,
     monitoring,
@@ -30,6 +31,7 @@ from aftersend.web import (
     public,
     recipients,
     recompute,
+    rejected,
     security,
     servers,
     tags,
@@ -61,8 +63,9 @@ def build(services: Services) -> Litestar:
     sessions = SessionStore(
         services.sessions, services.clock, services.entropy, hours=web.session_hours
     )
-    runner, server_runner = Runner(services.run_workflow), servers.make_runner(services)
+    runner, server_runner = workflows.make_runner(services), servers.make_runner(services)
     recompute_runner = recompute.make_runner(services)
+    retry_runner = rejected.make_runner(services)
     if not template.has_assets():
         logger("web").warning("styles and scripts are not built: run `make setup`")
     shared = {
@@ -71,6 +74,7 @@ def build(services: Services) -> Litestar:
         "runner": runner,
         "server_runner": server_runner,
         "recompute_runner": recompute_runner,
+        "retry_runner": retry_runner,
         "attempts": Attempts(services.clock),
         "zone": zone,
     }
@@ -98,7 +102,9 @@ def build(services: Services) -> Litestar:
         },
         before_send=[security.harden],
         request_max_body_size=_BODY_BYTES_MAX,
-        on_shutdown=[runner.close, server_runner.close, recompute_runner.close],
+        on_shutdown=[
+            each.close for each in (runner, server_runner, recompute_runner, retry_runner)
+        ],
         openapi_config=None,
         logging_config=None,
         debug=False,
@@ -156,6 +162,8 @@ def _behind_the_door() -> Router:
             *servers.HANDLERS,
             *tags.HANDLERS,
             *audit.HANDLERS,
+            *rejected.HANDLERS,
+            *hits.HANDLERS,
         ],
         middleware=[DefineMiddleware(login.Door)],
     )

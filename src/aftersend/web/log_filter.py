@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aftersend.lake.machines import Rules
+from aftersend.lake.machines import Rules, described
 from aftersend.model.enumeration import UrlType, Verdict
 from aftersend.reports.log_query import LogQuery
 from aftersend.web.display import Zone
 from aftersend.web.listing import ROWS
 
-__all__ = ["TYPES", "VERDICTS", "LogFilter", "read_filter"]
+__all__ = ["RULES", "TYPES", "VERDICTS", "LogFilter", "read_filter"]
 
 TYPES: Final = tuple((one.slug, one.label) for one in UrlType)
 VERDICTS: Final = tuple((one.value, one.value.capitalize()) for one in Verdict)
+
+RULES: Final = tuple((rule.name, rule.label) for rule in described().values())
 
 _SORTS: Final = ("at", "label", "type", "recipient", "delivery", "url", "verdict", "source_id")
 
@@ -28,6 +30,7 @@ class LogFilter:
 
     type: str
     verdict: str
+    rule: str
     url: str
     recipient: str
     delivery: str
@@ -40,7 +43,7 @@ class LogFilter:
     @property
     def is_set(self) -> bool:
         """Tell whether anything but the order was asked for."""
-        texts = (self.type, self.verdict, self.url, self.recipient, self.delivery)
+        texts = (self.type, self.verdict, self.rule, self.url, self.recipient, self.delivery)
         return any(texts) or any((self.since, self.until))
 
 
@@ -55,7 +58,9 @@ def read_filter(
     kinds = [one for one in UrlType if one.slug == given.get("type")]
     verdicts = [one for one in Verdict if one.value == given.get("verdict")]
     texts = {name: given.get(name, "").strip() for name in ("url", "recipient", "delivery")}
+    rule = given.get("rule", "") if given.get("rule") in described() else ""
     query = LogQuery(
+        rule=rule,
         type=kinds[0] if kinds else None,
         verdict=verdicts[0] if verdicts else None,
         since=since and since.astimezone(UTC),
@@ -69,6 +74,7 @@ def read_filter(
         **texts,
     )
     return LogFilter(
+        rule=rule,
         type=given.get("type", "") if kinds else "",
         verdict=given.get("verdict", "") if verdicts else "",
         since=given.get("since", "") if since else "",

@@ -14,7 +14,7 @@ from aftersend.reports import logs
 from aftersend.reports.scope import as_of
 from aftersend.web.display import Zone
 from aftersend.web.listing import ROWS, Id, Listing, Offset
-from aftersend.web.log_filter import TYPES, VERDICTS, read_filter
+from aftersend.web.log_filter import RULES, TYPES, VERDICTS, read_filter
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
 
@@ -65,6 +65,7 @@ def show_tracking(
         chosen=chosen,
         types=TYPES,
         verdicts=VERDICTS,
+        rules=RULES,
         listing=Listing(found.rows, found.total, offset),
     )
 

@@ -22,6 +22,7 @@ from aftersend.delivery.verify import verify
 from aftersend.errors import Busy, NotFound
 from aftersend.model.enumeration import WebTrackingMode
 from aftersend.settings import Settings
+from aftersend.tracking import pointer
 from aftersend.web.runner import Runner
 from aftersend.web.services import Given, Services
 from aftersend.web.template import page
@@ -88,6 +89,7 @@ def show_servers(
         running=running[0] if running else "",
         problem=next((problem for problem in problems if problem), ""),
         facts=_facts(services.settings),
+        pointers={each.server: each for each in pointer.pointers(services.lake, services.inbox)},
     )
 
 

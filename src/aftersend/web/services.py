@@ -20,6 +20,7 @@ from aftersend.platform.clock import Clock
 from aftersend.platform.entropy import Entropy
 from aftersend.reports.scope import rules_of
 from aftersend.settings import Settings
+from aftersend.tracking.rejected import Retried
 from aftersend.workflow.engine import RunResult
 
 __all__ = ["Given", "Services"]
@@ -34,10 +35,11 @@ Given: TypeAlias = NamedDependency[SkipValidation[T]]
 class Services:
     """Everything that pages read, and the one thing that they start.
 
-    `sessions` is the folder of log-in sessions. `run_workflow` runs a workflow by name
-    for an operator though it is paused or not due, and comes back when it has ended; pages call it
-    in a thread of their own.
-    `recompute` computes the figures of deliveries anew for an operator, and tells of how many.
+    `sessions` is the folder of log-in sessions. What is started takes the operator's name last,
+    and comes back when it has ended; pages call it in a thread of their own. `run_workflow` runs a
+    workflow by name though it is paused or not due, `simulate_workflow` tells what that would do.
+    `retry_rejected` tries the rejected lines of a reason again (empty: all), `recompute` computes
+    the figures of deliveries anew, and tells of how many.
     `local_url` is where the tracking server of this machine listens.
     """
 
@@ -47,7 +49,9 @@ class Services:
     entropy: Entropy
     sessions: Path
     run_workflow: Callable[[str, str], RunResult]
+    simulate_workflow: Callable[[str, str], RunResult]
     recompute: Callable[[Sequence[DeliveryId], str], int]
+    retry_rejected: Callable[[str, str], Retried]
     local_url: str = ""
 
     @property
@@ -64,6 +68,11 @@ class Services:
     def keys(self) -> KeyRing:
         """Give the keys of tokens."""
         return self.office.keys
+
+    @property
+    def inbox(self) -> Path:
+        """Give the folder of lines that were fetched and are not loaded yet."""
+        return self.office.catalogue.parent / "inbox"
 
     @property
     def rules(self) -> Rules:

@@ -9,17 +9,18 @@ from litestar.response import Stream, Template
 from aftersend.database import activity, deliveries, urls
 from aftersend.database.deliveries import Delivery
 from aftersend.errors import NotFound
+from aftersend.lake.machines import described
 from aftersend.lake.measure import MEASURES
 from aftersend.model.enumeration import DeliveryKind
 from aftersend.model.ids import DeliveryId, UrlId
-from aftersend.reports import behind, logs, tracking_indicators, url_clicks
+from aftersend.reports import behind, logs, removed, tracking_indicators, url_clicks
 from aftersend.reports.indicator import INDICATORS, Box
 from aftersend.reports.scope import Scope, as_of
 from aftersend.web import chart, freshness
 from aftersend.web.display import Zone
 from aftersend.web.listing import ROWS, Id, Listing, Offset
 from aftersend.web.log_export import csv_of
-from aftersend.web.log_filter import TYPES, VERDICTS, read_filter
+from aftersend.web.log_filter import RULES, TYPES, VERDICTS, read_filter
 from aftersend.web.recompute import job
 from aftersend.web.runner import Runner
 from aftersend.web.services import Given, Services
@@ -51,6 +52,8 @@ def show_statistics(
     has_hits = has_visits or any(
         report.indicators[name].value for name in ("recipient_open", "opt_out", "mirror_page")
     )
+    with services.database.read() as connection:
+        taken_out = removed.removed(connection, [delivery.id])
     return page(
         request,
         "delivery_statistics.html",
@@ -64,6 +67,8 @@ def show_statistics(
         counted=behind.COUNTED,
         is_all_hits=is_all_hits,
         has_chart=has_chart,
+        removed=taken_out,
+        reasons={rule.name: rule.reason for rule in described().values()},
         job=job(request, recompute_runner),
         hint=freshness.hint(delivery, as_of=report.as_of, has_hits=has_hits),
     )
@@ -151,6 +156,7 @@ def show_logs(
         chosen=chosen,
         types=TYPES,
         verdicts=VERDICTS,
+        rules=RULES,
         listing=Listing(found.rows, found.total, offset),
         hint=freshness.hint(delivery, as_of=fresh, has_hits=has_hits),
     )
