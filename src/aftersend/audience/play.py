@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Final
 
 from aftersend.audience.browser import Browser
 from aftersend.audience.population import Action
@@ -9,6 +10,8 @@ from aftersend.errors import Transient
 from aftersend.platform.clock import ManualClock
 
 __all__ = ["carry_out"]
+
+_NOT_FOUND: Final = 404
 
 
 def carry_out(
@@ -30,10 +33,10 @@ def carry_out(
             break
         clock.set(action.at)
         response = browser.ask(action.visitor, action.path, method=action.method)
-        if response.status_code not in (200, 302):
+        if response.status_code not in action.statuses:
             raise Transient(
                 f"The tracking server answered {response.status_code} to a link that was just sent."
             )
-        hits += 1
+        hits += response.status_code != _NOT_FOUND
         on_progress(hits)
     return hits

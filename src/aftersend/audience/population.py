@@ -2,10 +2,13 @@
 
 Everything follows from a seed. The shares are rounded from what senders publish (field lessons,
 section 4): about a third of the recipients open, one opener in five clicks, a few forward, some
-live behind security gateways that visit every link within a second (median 43 s after sending),
-and Apple's and Google's proxies load images on people's behalf.
+live behind security gateways that visit every link within a second (median 43 s after sending; an
+open about half a minute before), some behind ones that try a garbled token before a link, and
+Apple's and Google's proxies load images on people's behalf, some of them in advance. Who forwards a
+link to a chat brings its preview along.
 """
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +28,11 @@ APPLE_PREFETCH_AGENT = "Mozilla/5.0"
 GOOGLE_PROXY_AGENT = (
     "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 )
+GMAIL_PREFETCH_AGENT = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
+)
+CHAT_AGENT = "WhatsApp/2.23.20.0 A"
 AGENTS = (
     f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_WEBKIT} Chrome/141.0.0.0 Safari/537.36",
     f"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_6) {_WEBKIT} Version/18.5 Safari/605.1.15",
@@ -51,6 +59,9 @@ _DOMAINS = (
     ("university.example", 5),
 )
 _LINK_WEIGHTS = (8, 5, 3, 2, 1, 1)
+# When a gateway visits, in seconds after sending, and how often that is: published for 836 bursts
+# (craft#546).
+_BURSTS: Final = ((2, 10, 5), (10, 20, 22), (20, 60, 664), (60, 300, 283), (300, 1800, 26))
 
 
 class Habit(StrEnum):
@@ -60,6 +71,7 @@ class Habit(StrEnum):
     GOOGLE = "google"
     APPLE = "apple"
     GATEWAY = "gateway"
+    PROBER = "prober"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +88,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One request: at a moment, by somebody, for one path."""
+    """One request: at a moment, by somebody, for one path.
+
+    `statuses` are what a tracking server may answer to it.
+    """
 
     at: datetime
     visitor: Visitor
     path: str
     method: str = "GET"
+    statuses: tuple[int, ...] = (200, 302)
 
 
 def recruit(count: int, random: Random) -> list[Person]:
@@ -109,6 +125,11 @@ def plan(person: Person, letter: Letter, sent_at: datetime, random: Random) -> I
     """Decide what happens to one message, machines first; not in the order of time."""
     if person.habit is Habit.GATEWAY:
         yield from _gateway(letter, sent_at, random)
+    if person.habit is Habit.PROBER:
+        yield from _prober(letter, sent_at, random)
+    if person.habit is Habit.GOOGLE and letter.images and random.random() < 0.1:
+        at = sent_at + timedelta(seconds=random.uniform(1, 30))
+        yield Action(at, Visitor(GMAIL_PREFETCH_AGENT, _address(random)), letter.images[0])
     if person.habit is Habit.APPLE and letter.images:
         at = sent_at + timedelta(seconds=random.uniform(20, 900))
         yield Action(at, Visitor(APPLE_PREFETCH_AGENT, _address(random)), letter.images[0])
@@ -148,18 +169,38 @@ def _forward(letter: Letter, at: datetime, random: Random) -> Iterator[Action]:
         if letter.images:
             yield Action(seen, friend, letter.images[0])
         if random.random() < 0.5:
+            if letter.links and random.random() < 0.5:
+                chat = Visitor(CHAT_AGENT, _address(random), is_refusing_cookies=True)
+                yield Action(seen - timedelta(minutes=2), chat, letter.links[0])
             yield from _clicks(letter, friend, seen, random)
 
 
 def _gateway(letter: Letter, sent_at: datetime, random: Random) -> Iterator[Action]:
     scanner = Visitor(GATEWAY_AGENT, _address(random), is_refusing_cookies=True)
-    at = sent_at + timedelta(seconds=min(10 + random.lognormvariate(3.5, 0.7), 300))
+    earliest, latest, _ = random.choices(_BURSTS, [share for _, _, share in _BURSTS])[0]
+    after_s = random.uniform(earliest, latest)
+    at = sent_at + timedelta(seconds=after_s)
     if letter.images:
-        yield Action(at - timedelta(seconds=8), scanner, letter.images[0])
+        before_s = min(random.uniform(25, 40), after_s / 2)
+        yield Action(at - timedelta(seconds=before_s), scanner, letter.images[0])
+    for path in letter.traps:
+        yield Action(at, scanner, path, statuses=(410,))
     for place, path in enumerate(letter.links):
         when = at + timedelta(milliseconds=40 * place)
         yield Action(when, scanner, path, "HEAD")
         yield Action(when + timedelta(milliseconds=15), scanner, path)
+
+
+def _prober(letter: Letter, sent_at: datetime, random: Random) -> Iterator[Action]:
+    """Try a garbled token, then one link; nobody else is in its network."""
+    if not letter.links:
+        return
+    network = f"2001:db8:{random.randrange(1, 0xFFFF):x}"
+    scanner = Visitor(GATEWAY_AGENT, f"{network}::1", is_refusing_cookies=True)
+    at = sent_at + timedelta(seconds=random.uniform(30, 600))
+    path = random.choice(letter.links)
+    yield Action(at, scanner, f"{path[:3]}{codecs.encode(path[3:], 'rot13')}", statuses=(404,))
+    yield Action(at + timedelta(seconds=random.uniform(1, 4)), scanner, path)
 
 
 def _delay(random: Random) -> timedelta:
@@ -173,6 +214,8 @@ def _habit(domain: str, random: Random) -> Habit:
         return Habit.APPLE if random.random() < 0.7 else Habit.PERSON
     if domain == "acme-corp.example":
         return Habit.GATEWAY
+    if domain == "university.example":
+        return Habit.PROBER
     return Habit.PERSON
 
 

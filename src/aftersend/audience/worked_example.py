@@ -35,6 +35,7 @@ HTML = """<!DOCTYPE html>
 </body></html>
 """
 
+_PAUSE_S: Final = 5
 _CLIENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
@@ -101,7 +102,9 @@ def play(
         name = event["browser"]
         visitor = visitors.setdefault(name, _visitor(name))
         for turn in range(event.get("times", 1)):
-            clock.set(start + timedelta(minutes=event["minute"], seconds=turn))
+            # Two links within a second would be a machine's.
+            seconds = _PAUSE_S * turn
+            clock.set(start + timedelta(minutes=event["minute"], seconds=seconds))
             if event["type"] == "open":
                 hits += browser.ask(visitor, letter.images[0]).status_code == OK
                 continue

@@ -24,6 +24,7 @@ _OPERATOR: Final = "demo"
 _PASSWORD: Final = "demo-demo"  # noqa: S105 - printed for everybody; the demo listens on loopback
 _WISH: Final = Wish(recipients=400, deliveries=4, days=14, seed=7)
 _MARK: Final = "demo-instance"
+_SETTINGS: Final = "\n[content]\nhas_honeypot = true\n"
 
 
 def show(directory: Path) -> None:
@@ -60,6 +61,7 @@ def _make(directory: Path) -> Wanted:
     from aftersend.app import open_instance, remember_addresses, run_workflow
     from aftersend.cli.instance import make
     from aftersend.database import operators
+    from aftersend.settings.file import FILE_NAME
 
     if directory.exists() and any(directory.iterdir()):
         if not (directory / "var" / _MARK).exists():
@@ -69,6 +71,8 @@ def _make(directory: Path) -> Wanted:
         shutil.rmtree(directory)
     make(directory)
     (directory / "var" / _MARK).touch()
+    with (directory / FILE_NAME).open("a", encoding="utf-8") as file:
+        file.write(_SETTINGS)
     opened = open_instance(directory)
     web, collector = opened.settings.web, opened.settings.collector
     wanted = Wanted(

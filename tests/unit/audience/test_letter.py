@@ -39,3 +39,13 @@ def test_a_text_letter_shows_no_opens() -> None:
 
     assert letter.links == ("/r/one", "/r/two")
     assert letter.is_text
+
+
+def test_a_link_that_nobody_sees_is_no_link_to_people() -> None:
+    """It is told of apart, for programs that read the source."""
+    html = f'<a href="{BASE}/r/trap" style="display:none"></a><a href="{BASE}/r/one">1</a>'
+
+    letter = read_letter(_message(html), redirect_url=BASE)
+
+    assert letter.links == ("/r/one",)
+    assert letter.traps == ("/r/trap",)
