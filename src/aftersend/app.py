@@ -375,7 +375,7 @@ def surroundings(opened: Instance) -> "Surroundings":
         clock=opened.clock,
         var=opened.var,
         app_url=opened.app_url,
-        instance=opened.settings.collector.instance or opened.directory.name,
+        instance=opened.settings.collector.instance,
         lake=opened.lake,
         office=partial(post_office, opened),
         registry=partial(registry, opened),
