@@ -45,14 +45,23 @@ def servers(lake: Lake) -> list[ServerId]:
     return sorted({ServerId(str(text)[:1]) for text in ids if text})
 
 
-def is_known(lake: Lake, lines: pa.Table) -> "pa.Array[Any]":
-    """Tell of lines whether the lake has their hits, or has had them until raw hits were purged.
+def is_known(lake: Lake, lines: pa.Table, *, has_been: bool = False) -> "pa.Array[Any]":
+    """Tell of lines whether the lake has their hits; only the days of the lines are looked at.
 
-    Only the days of the lines are looked at.
+    `has_been`: the lines were dealt with before, so those of days whose raw hits are removed for
+    good count as known too.
 
     Shape: `lines` has columns log_id and at.
     """
-    return _is_known(lake.hits.load(), lines)
+    table = lake.hits.load()
+    known = _is_known(table, lines)
+    purged = table.transaction_version(PURGE)
+    if not has_been or not purged:
+        return known
+    first = pa.scalar(date.fromordinal(purged), pa.date32())
+    is_purged = pc.less(lines["at"].cast(pa.date32()), first)
+    either: pa.Array[Any] = pc.or_(known, is_purged.combine_chunks())
+    return either
 
 
 def are_hits(lake: Lake, log_ids: Any) -> "pa.Array[Any]":
@@ -126,14 +135,8 @@ def _highest(table: DeltaTable, server: ServerId) -> int:
 
 
 def _is_known(table: DeltaTable, lines: pa.Table) -> "pa.Array[Any]":
-    days = lines["at"].cast(pa.date32())
-    known = _are_hits(table, lines["log_id"], pc.field(DAY).isin(days.unique()))
-    purged = table.transaction_version(PURGE)
-    if not purged:
-        return known
-    is_purged = pc.less(days, pa.scalar(date.fromordinal(purged), pa.date32()))
-    either: pa.Array[Any] = pc.or_(known, is_purged.combine_chunks())
-    return either
+    days = lines["at"].cast(pa.date32()).unique()
+    return _are_hits(table, lines["log_id"], pc.field(DAY).isin(days))
 
 
 def _are_hits(table: DeltaTable, log_ids: Any, within: Any) -> "pa.Array[Any]":

@@ -209,7 +209,7 @@ def _without_known(
     is_past = is_new & (valid["number"].to_numpy() <= reached.highest)
     past = valid.filter(pa.array(is_past))
     is_new = is_new.copy()
-    is_new[is_past] = ~late.is_known(lake, past).to_numpy(zero_copy_only=False)
+    is_new[is_past] = ~late.is_known(lake, past, has_been=True).to_numpy(zero_copy_only=False)
     is_repaired = late.are_hits(lake, late.named(misshapen["bytes"].to_pylist()))
     return misshapen.filter(pc.invert(is_repaired)), is_new
 
