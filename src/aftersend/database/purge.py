@@ -55,7 +55,6 @@ __all__ = ["Purging", "begin_removal", "deleted_before", "freeze", "not_frozen",
 _IDS_MAX: Final = 1_000
 
 _OF_DELIVERY: Final = (
-    ("exclusions", exclusion),
     ("analysis messages", analysis_check),
     ("targets", delivery_target),
     ("seed addresses", seed),
@@ -66,7 +65,7 @@ _OF_DELIVERY: Final = (
     ("tracked URLs", tracked_url),
     ("contents", content),
 )
-"""What belongs to a delivery beside its messages, in the order in which it goes."""
+"""What belongs to a delivery beside messages and exclusions, in the order in which it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Purging:
         return counts
 
     def of_delivery(self, delivery_id: DeliveryId) -> Mapping[str, int]:
-        """Delete all there is of a delivery but its messages, and the delivery itself last."""
+        """Delete what is left of a delivery after `messages`, and the delivery itself last."""
         counts = {
             name: self._gone(table, table.c.delivery_id == delivery_id)
             for name, table in _OF_DELIVERY
