@@ -19,7 +19,7 @@ from aftersend.database.replacing import replace_rows
 from aftersend.database.schema import user_agent, user_agent_stats
 
 __all__ = ["Agent", "ListedAgent", "agent_id", "by_rule", "identified", "keep", "listed"]
-__all__ += ["outdated", "replace_day", "unknown"]
+__all__ += ["outdated", "replace_days", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +136,14 @@ def listed(
     return [_listed(row) for row in connection.execute(query)]
 
 
-def replace_day(connection: Connection, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Put the clicks of a day by user agent in the place of what stood there.
+def replace_days(
+    connection: Connection, days: Collection[date], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Put the clicks of some days by user agent in the place of what stood there.
 
     Shape: rows have the columns of `user_agent_stats`.
     """
-    replace_rows(connection, user_agent_stats, rows, where=user_agent_stats.c.day == day)
+    replace_rows(connection, user_agent_stats, rows, where=user_agent_stats.c.day.in_(days))
 
 
 def _listed(row: Any) -> ListedAgent:

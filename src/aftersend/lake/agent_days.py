@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
 
 from aftersend.lake import duckdb
 from aftersend.lake.counted_log import counted_log
@@ -26,29 +27,31 @@ def days_around(days: Collection[date]) -> set[date]:
     return {day + timedelta(days=step) for day in days for step in (-1, 0, 1)}
 
 
-def agent_days(lake: Lake, rules: Rules, day: date) -> list[dict[str, Any]]:
-    """Count the people who clicked on a UTC day, and their clicks, by user agent.
+def agent_days(lake: Lake, rules: Rules, days: Collection[date]) -> list[dict[str, Any]]:
+    """Count the people who clicked on some UTC days, and their clicks, by day and user agent.
 
-    Shape: one row per user agent with clicks that count: agent_id, day, visitors (different
+    Shape: one row per day and user agent with clicks that count: agent_id, day, visitors (different
         recipients), pages (clicks), visitors_of_the_day (different recipients, of all agents).
     """
     connection = duckdb.connect(temporary=lake.scratch)
     try:
-        log = duckdb.scan(connection, lake.files_of_days(days_around((day,))))
-        is_click = (log.day == ibis.literal(day)) & (log.url_type == UrlType.EMAIL_CLICK.value)
-        clicked = log.filter(is_click).select("message_id").distinct()
-        # Kept, because what others did is nothing to them: a day of opens is large.
-        clicked = connection.create_table("clicked", clicked, temp=True)
-        counted = counted_log(log.semi_join(clicked, "message_id"), rules)
-        is_wanted = counted.day == ibis.literal(day)
-        is_wanted &= counted.counted & (counted.url_type == UrlType.EMAIL_CLICK.value)
-        kept = counted.filter(is_wanted).select("agent_id", "recipient_id")
+        log = duckdb.scan(connection, lake.files_of_days(days_around(days)))
+        clicked = log.filter(_is_click(log, days)).select("message_id").distinct()
+        # Kept, because what others did is nothing to them: opens are many, and read once this way.
+        near = log.semi_join(clicked, "message_id")
+        counted = counted_log(connection.create_table("near", near, temp=True), rules)
+        kept = counted.filter(counted.counted & _is_click(counted, days))
+        kept = kept.select("day", "agent_id", "recipient_id")
         kept = connection.create_table("kept", kept, temp=True)
-        everybody = kept.recipient_id.nunique().to_pyarrow().as_py()
-        by_agent = kept.group_by("agent_id").aggregate(
-            visitors=kept.recipient_id.nunique(), pages=kept.count()
-        )
-        rows: list[dict[str, Any]] = by_agent.to_pyarrow().to_pylist()
+        visitors = kept.recipient_id.nunique()
+        everybody = kept.group_by("day").aggregate(visitors_of_the_day=visitors)
+        by_agent = kept.group_by("day", "agent_id").aggregate(visitors=visitors, pages=kept.count())
+        rows: list[dict[str, Any]] = by_agent.join(everybody, "day").to_pyarrow().to_pylist()
     finally:
         connection.disconnect()
-    return [row | {"day": day, "visitors_of_the_day": everybody} for row in rows]
+    return rows
+
+
+def _is_click(log: ibis.Table, days: Collection[date]) -> ir.BooleanValue:
+    is_day = log.day.isin([ibis.literal(day) for day in sorted(days)])
+    return is_day & (log.url_type == UrlType.EMAIL_CLICK.value)

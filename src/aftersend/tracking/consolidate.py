@@ -12,7 +12,7 @@ Source: spec §2.4, §5 (step 2, Recompute); architecture D8.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from aftersend.database import enumerations, outcomes, statistics, user_agents
 from aftersend.database.statistics import DELIVERIES_MAX, Pending, Statistics
@@ -27,6 +27,8 @@ from aftersend.tracking.context import Context
 from aftersend.tracking.due import due
 
 __all__ = ["consolidate", "recompute", "rules"]
+
+_DAYS_AT_ONCE: Final = 31
 
 
 def consolidate(context: Context) -> StepReport:
@@ -156,10 +158,10 @@ def _replace_days(context: Context, known: Rules, since: int) -> None:
     new = context.lake.days_since(since)
     first = context.lake.first_day
     wanted = there if new is None else there & days_around(new)
-    for day in sorted(wanted):
-        if first is not None and day < first:
-            continue
-        rows = agent_days(context.lake, known, day)
+    days = sorted(day for day in wanted if first is None or day >= first)
+    for at in range(0, len(days), _DAYS_AT_ONCE):
+        portion = days[at : at + _DAYS_AT_ONCE]
+        rows = agent_days(context.lake, known, portion)
         with context.database.write() as connection:
-            user_agents.replace_day(connection, day, rows)
+            user_agents.replace_days(connection, portion, rows)
     context.passing("consolidate:days")
