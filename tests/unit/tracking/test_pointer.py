@@ -15,7 +15,6 @@ from aftersend.model.enumeration import WorkflowState
 from aftersend.model.ids import ServerId
 from aftersend.model.logline import log_id
 from aftersend.model.run import Counts
-from aftersend.tracking import inbox
 from aftersend.tracking.download import download
 from aftersend.tracking.load import load
 from aftersend.tracking.pointer import Moved, move, pointers
