@@ -1,4 +1,4 @@
-"""Step 3: attribute web visits to those whose browsers they came from.
+"""Step 4: attribute web visits to those whose browsers they came from.
 
 Attribution is computed from the lake, so doing it twice is doing it once, and the order in which
 lines came does not matter. What changes is written in one commit, which also says what version of
