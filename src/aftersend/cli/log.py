@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -29,6 +30,7 @@ __all__ = [
     "TypeOption",
     "UntilOption",
     "VerdictOption",
+    "ZoneOption",
     "moment",
     "show",
 ]
@@ -54,8 +56,13 @@ RuleOption = Annotated[
     str | None,
     typer.Option("--rule", help="hits that this rule fits, such as burst; see tracking explain"),
 ]
-SinceOption = Annotated[str | None, typer.Option("--since", help="RFC 3339; without a zone: UTC")]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="RFC 3339; without a zone: that of --zone")
+]
 UntilOption = Annotated[str | None, typer.Option("--until", help="before this moment")]
+ZoneOption = Annotated[
+    str, typer.Option("--zone", metavar="ZONE", help="of --since and --until, e.g. Europe/Paris")
+]
 SortOption = Annotated[
     str, typer.Option("--sort", help="a column; a minus in front: the other way round")
 ]
@@ -78,6 +85,7 @@ class Listing:
     sort: str
     limit: int
     format: LogFormat
+    zone: str = "UTC"
 
     def query(self, rules: "Rules") -> "LogQuery":
         """Give it as the reports take it; a time sorts newest first, everything else upwards.
@@ -93,8 +101,8 @@ class Listing:
             type=_type(self.type),
             verdict=self.verdict,
             rule=_rule(self.rule),
-            since=moment(self.since),
-            until=moment(self.until),
+            since=moment(self.since, self.zone),
+            until=moment(self.until, self.zone),
             sort=column,
             is_descending=(column == "at") != is_minus,
             limit=self.limit or None,
@@ -115,11 +123,11 @@ def show(listing: Listing, page: "LogPage") -> None:
     _PRINT[listing.format]([row_document(row) for row in page.rows])
 
 
-def moment(text: str | None) -> datetime | None:
-    """Read a moment; one without a zone is in UTC.
+def moment(text: str | None, zone: str = "UTC") -> datetime | None:
+    """Read a moment; one that names no zone is in `zone`, and a day alone is its midnight there.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is none, or there is no such zone.
     """
     if text is None:
         return None
@@ -127,7 +135,11 @@ def moment(text: str | None) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidInput(f"{text!r} is no moment such as 2026-03-01T09:00:00Z.") from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        return (at.replace(tzinfo=ZoneInfo(zone)) if at.tzinfo is None else at).astimezone(UTC)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        problem = f"There is no time zone {zone!r}; write one such as Europe/Paris."
+        raise InvalidInput(problem) from error
 
 
 def _type(slug: str | None) -> UrlType | None:

@@ -16,6 +16,7 @@ from aftersend.cli.log import (
     TypeOption,
     UntilOption,
     VerdictOption,
+    ZoneOption,
     show,
 )
 from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_json, say
@@ -61,6 +62,7 @@ def logs(
     rule: RuleOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    zone: ZoneOption = "UTC",
     sort: SortOption = "at",
     limit: LimitOption = 200,
     output: FormatOption = None,
@@ -72,7 +74,7 @@ def logs(
     from aftersend.reports.logs import recipient_logs
 
     wanted = output or (LogFormat.JSON if is_json else LogFormat.TABLE)
-    listing = Listing(kind, verdict, rule, since, until, sort, limit, wanted)
+    listing = Listing(kind, verdict, rule, since, until, sort, limit, wanted, zone)
     opened = open_from(instance)
     query = listing.query(rules(opened))
     with opened.database.read() as connection:

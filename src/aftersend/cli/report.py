@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aftersend.cli.log import SinceOption, UntilOption, moment
+from aftersend.cli.log import SinceOption, UntilOption, ZoneOption, moment
 from aftersend.cli.output import (
     InstanceOption,
     JsonOption,
@@ -50,6 +50,7 @@ def report(
     ] = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    zone: ZoneOption = "UTC",
     is_all_hits: Annotated[
         bool, typer.Option("--all-hits", help="Count machines, suspects and repeats, too.")
     ] = False,
@@ -71,8 +72,8 @@ def report(
     opened = open_from(instance)
     scope = Scope(
         deliveries=[DeliveryId(number) for number in delivery] if delivery else None,
-        since=moment(since),
-        until=moment(until),
+        since=moment(since, zone),
+        until=moment(until, zone),
         is_all_hits=is_all_hits,
         rules=rules(opened),
     )

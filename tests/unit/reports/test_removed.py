@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from datetime import timedelta
 
 import ibis
@@ -170,10 +171,11 @@ def _rows(hits: list[Hit]) -> ibis.Table:
     return ibis.memtable(pa.Table.from_pylist(rows, schema=TRACKING_LOG))
 
 
-def _sums(engine: duckdb.Connection, counted: ibis.Table) -> dict[str, int]:
+def _sums(engine: duckdb.Connection, counted: ibis.Table) -> Mapping[str, int]:
     measures = [MEASURES["total_recipient_open"], MEASURES["total_recipient_click"]]
-    (row,) = engine.to_pyarrow(aggregate(counted, by=(), measures=measures)).to_pylist()
-    return row
+    rows: list[Mapping[str, int]]
+    rows = engine.to_pyarrow(aggregate(counted, by=(), measures=measures)).to_pylist()
+    return rows[0]
 
 
 @settings(max_examples=40, deadline=None)
