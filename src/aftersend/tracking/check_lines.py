@@ -15,6 +15,7 @@ __all__ = ["BadLine", "check_lines"]
 
 
 _PIECE_BYTES: Final = 64 * 1024 * 1024
+_SUFFIXES: Final = (".log", ".lines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,27 @@ class BadLine:
 def check_lines(files: Sequence[Path]) -> Iterator[BadLine]:
     """Give the lines of some files that do not follow the format, in their order.
 
+    A folder stands for the segments and inbox files in it and below it, such as a spool.
+
     Raises:
-        InvalidInput: a file cannot be read.
+        InvalidInput: a file cannot be read, or a folder has none.
     """
-    for path in files:
+    for path in _files(files):
         try:
             yield from _check(path)
         except OSError as error:
             raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
+        if not found:
+            raise InvalidInput(f"{path} has no files of log lines.")
+        yield from found
 
 
 def _check(path: Path) -> Iterator[BadLine]:
