@@ -136,8 +136,7 @@ def _understood(text: str) -> Schedule | None:
 def test_the_next_moment_is_the_one_that_a_scan_finds(case: _Case, at: datetime) -> None:
     """Minute by minute through 20 days, the first that fits is the next; none is none.
 
-    Killed by: giving the moment that `at` is; by leaving out the day of `until`; by a last day of
-    the month that is the 28th.
+    Killed by: giving the moment that `at` is; by leaving out the day of `until`.
     """
     now = at.replace(tzinfo=UTC)
     schedule = _understood(case.text)
@@ -201,12 +200,28 @@ def test_what_is_over_names_no_moment() -> None:
     assert parse("daily 04:00 until 2026-01-01").next_after(_NEW_YEAR) is None
 
 
-_FROM_MIDNIGHT = parse("daily 00:00 from 2026-02-01 until 2026-02-01")
-
-
 def test_validity_includes_its_days() -> None:
     """Midnight of the first day is in, and the whole last day."""
-    assert _FROM_MIDNIGHT.next_after(_NEW_YEAR) == datetime(2026, 2, 1, tzinfo=UTC)
+    schedule = parse("daily 00:00 from 2026-02-01 until 2026-02-01")
+
+    assert schedule.next_after(_NEW_YEAR) == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_the_last_day_is_that_of_each_month() -> None:
+    """Long months, short ones, and February with and without its 29th.
+
+    Killed by: the 28th.
+    """
+    schedule = parse("monthly last 02:00")
+    days = []
+    for year in (2026, 2028):
+        moment: datetime | None = datetime(year, 1, 1, tzinfo=UTC)
+        for _ in range(4):
+            assert moment is not None
+            moment = schedule.next_after(moment)
+            days.append(moment and (moment.month, moment.day))
+
+    assert days == [(1, 31), (2, 28), (3, 31), (4, 30), (1, 31), (2, 29), (3, 31), (4, 30)]
 
 
 @pytest.mark.parametrize(
