@@ -3,28 +3,35 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, select
 
 from aftersend.content import Source
 from aftersend.database import (
+    audit,
     deliveries,
     enumerations,
     lookup,
     public_addresses,
+    purge,
     schema,
     tracking_servers,
     url_memory,
     urls,
     web_visits,
 )
+from aftersend.database.audit import AuditEntry
+from aftersend.database.deliveries import Exclusion, NewDelivery
 from aftersend.database.engine import Database, migrate, open_engine
 from aftersend.database.enumerations import URL_CATEGORY
 from aftersend.database.public_addresses import PublicAddress
+from aftersend.database.purge import Purging
 from aftersend.database.recipients import Profile, upsert
 from aftersend.delivery.analyse import analyse
 from aftersend.delivery.create import create
@@ -32,8 +39,8 @@ from aftersend.delivery.links import list_urls, refresh_urls, set_url
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.properties import Properties, change_properties
 from aftersend.model.catalogue import decode, file_name
-from aftersend.model.enumeration import DeliveryState, TrackingMode
-from aftersend.model.ids import ServerId
+from aftersend.model.enumeration import DeliveryState, FailureReason, TrackingMode
+from aftersend.model.ids import RecipientId, ServerId
 from aftersend.platform.clock import ManualClock
 from tests.support import postgres
 from tests.support.post_office import NOW, add_recipients, delivery_of, draft, make_office
@@ -180,3 +187,42 @@ def test_web_visits_are_found_by_what_they_name(office: PostOffice) -> None:
     assert [ids[0], ids[1], ids[2]] == sorted(row[1] for row in by_account)
     assert [(ids[0], delivery_id)] == [row[:2] for row in messages]
     assert {delivery_id} == there
+
+
+def test_the_cleanup_deletes_in_batches_here_too(database: Database) -> None:
+    """Rows go along keys of one column and of three, a few at once, exactly as a dry run counts."""
+    old, young = NOW - timedelta(days=400), NOW
+    with database.write() as connection:
+        for number, start in enumerate([old] * 7 + [young] * 3):
+            row = {"delivery_id": 901 + number % 2, "url_id": number, "start": start}
+            connection.execute(insert(schema.tracking_stats).values(**row, total_clicks=1))
+            entry = AuditEntry(start, "delivery", str(number), "create", "ada")
+            audit.write(connection, entry)
+        number = deliveries.add(
+            connection,
+            NewDelivery("Old", "a@b.example", "Old", None, None, is_target_all=True),
+            at=old,
+        )
+        deliveries.change(connection, number, ended_at=old, state=DeliveryState.FINISHED)
+        excluded = Exclusion(RecipientId(7), "x@example.com", FailureReason.DOUBLE)
+        deliveries.add_exclusions(connection, number, [excluded] * 5, at=old)
+    limit, batches = NOW - timedelta(days=360), list[int]()
+    with database.read() as connection:
+        assert [number] == purge.over_before(connection, limit)
+
+    done = []
+    for rows in (Purging(database, 2, is_dry=True), Purging(database, 2, between=batches.append)):
+        counts = {"statistics": rows.statistics(limit), "audit": rows.audit(limit)}
+        counts |= rows.messages([number], now=NOW)
+        done.append(counts | rows.of_delivery(number) | rows.history(NOW))
+
+    assert done[0] == done[1]
+    assert (7, 7, 5, 1) == tuple(
+        done[1][name] for name in ("statistics", "audit", "exclusions", "deliveries")
+    )
+    assert 2 == max(batches)
+    with database.write() as connection:
+        assert 3 == len(connection.execute(select(schema.tracking_stats)).all())
+        assert 3 == audit.count(connection)
+        purge.freeze(connection, [number])
+        assert [] == purge.not_frozen(connection, [number])

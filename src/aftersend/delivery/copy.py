@@ -18,7 +18,7 @@ from aftersend.database.seeds import add as add_seeds
 from aftersend.database.urls import NewUrl, TrackedUrl
 from aftersend.delivery.office import PostOffice
 from aftersend.delivery.press import StandIn
-from aftersend.delivery.rules import EDITABLE
+from aftersend.delivery.rules import EDITABLE, must_be_there
 from aftersend.errors import InvalidInput
 from aftersend.model.enumeration import DeliveryKind, DeliveryState
 from aftersend.model.ids import DeliveryId
@@ -109,6 +109,7 @@ def _original(connection: Connection, delivery: Delivery) -> Delivery:
 
 
 def _check(original: Delivery) -> None:
+    must_be_there(original)
     if original.state is DeliveryState.DELETED:
         raise InvalidInput(f"Delivery {original.id} is deleted.")
     if original.kind is not DeliveryKind.MAIN:

@@ -83,13 +83,14 @@ def change_properties(
 
     Raises:
         NotFound: there is no such delivery.
-        InvalidInput: a value cannot be used, or it is too late to change it.
+        InvalidInput: a value cannot be used, it is too late to change it, or it is deleted.
         Corruption: the catalogue of a delivery that was sent is missing or damaged.
     """
     check(properties)
     names = _chosen(properties).keys()
     with office.database.write() as connection:
         delivery = deliveries.get(connection, delivery_id, is_held=True)
+        rules.must_be_there(delivery)
         is_editable = delivery.state in rules.EDITABLE
         if not is_editable and (names - _ALWAYS_OPEN or delivery.state is DeliveryState.DELETED):
             raise InvalidInput(

@@ -16,6 +16,7 @@ from aftersend.lake.machines import Rules
 from aftersend.maintenance.cleanup import TASKS
 from aftersend.model.enumeration import DeliveryKind
 from aftersend.model.ids import DeliveryId, ServerId
+from aftersend.reports.purged import purged_notes
 from aftersend.tracking import consolidate
 from aftersend.tracking.load import load
 from tests.support import naive
@@ -369,3 +370,18 @@ def test_statistics_over_time_go_by_age(world: World) -> None:
     task("trackingStats").do(cleaner(world, consolidated_tracking_days=360))
 
     assert 1 == count(world, schema.tracking_stats)
+
+
+def test_a_report_says_that_its_hits_are_gone(world: World) -> None:
+    """Only then: before the purge nothing is said, after it from which day on hits are kept."""
+    ids = [DeliveryId(1), DeliveryId(2)]
+    with world.database.read() as connection:
+        assert () == purged_notes(connection, world.lake, ids)
+
+    task("trackingLogs").do(cleaner(world, tracking_logs_days=360))
+
+    first = world.clock.now().date() - timedelta(days=360)
+    with world.database.read() as connection:
+        (note,) = purged_notes(connection, world.lake, ids)
+    assert f"Hits before {first} were removed" in note
+    assert "2 deliveries have" in note
