@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aftersend.cli import tracking_explain, tracking_rejected, tracking_server
+from aftersend.cli import tracking_agents, tracking_explain, tracking_rejected, tracking_server
 from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_json
 
 __all__ = ["group"]
@@ -13,6 +13,7 @@ __all__ = ["group"]
 group = typer.Typer(help="Tracking servers and statistics.", no_args_is_help=True)
 group.add_typer(tracking_server.group, name="server")
 tracking_explain.register(group)
+tracking_agents.register(group)
 tracking_rejected.register(group)
 
 

@@ -35,7 +35,11 @@ __all__ += ["recipient_addresses", "url_ids", "url_names"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFigures:
-    """One delivery and its counters; `reactions` by measure, empty before any consolidation."""
+    """One delivery and its counters; `reactions` by measure, empty before any consolidation.
+
+    `pending` hits have come since and are not counted yet; none of them happened before
+    `pending_from`.
+    """
 
     id: DeliveryId
     internal_name: str
@@ -49,6 +53,8 @@ class DeliveryFigures:
     error: int
     reactions: Mapping[str, float]
     computed_at: datetime | None
+    pending: int = 0
+    pending_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +278,13 @@ def _figures(
 ) -> list[DeliveryFigures]:
     indicators = delivery_indicator.c
     rows = connection.execute(
-        select(delivery, indicators.computed_at, *(indicators[name] for name in reactions))
+        select(
+            delivery,
+            indicators.computed_at,
+            indicators.pending,
+            indicators.pending_from,
+            *(indicators[name] for name in reactions),
+        )
         .outerjoin(delivery_indicator, indicators.delivery_id == delivery.c.id)
         .where(condition)
         .order_by(delivery.c.id)
@@ -291,6 +303,8 @@ def _figures(
             error=row.error,
             reactions=_reactions(row, reactions),
             computed_at=row.computed_at,
+            pending=row.pending or 0,
+            pending_from=row.pending_from,
         )
         for row in rows
     ]

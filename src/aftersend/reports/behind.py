@@ -4,7 +4,7 @@ Source: architecture D9.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -72,12 +72,14 @@ Row: TypeAlias = LogRow | Reaction | MessageRow
 class Behind:
     """Some rows of the list behind a figure, all of one kind, and how many there are in all.
 
-    `value` is the figure itself: `total`, or what a sum over the rows comes to.
+    `value` is the figure itself: `total`, or what a sum over the rows comes to. `pending` of the
+    hits of the deliveries have come since the figure was computed: the list has them already.
     """
 
     rows: Sequence[Row]
     total: int
     value: float
+    pending: int = 0
 
 
 def behind(
@@ -114,12 +116,14 @@ def behind(
     tracked = [one.id for one in deliveries if one.is_tracked]
     if not tracked:
         return Behind((), 0, 0)
+    pending = sum(one.pending for one in deliveries) if scope.is_consolidated else 0
     engine = duckdb.connect()
     try:
         hits = counted_hits(engine, lake, scope, tracked)
         if domain is not None:
             hits = _of_domain(hits, domain, names)
-        return _list(database, hits, MEASURES[figure], page)
+        found = _list(database, hits, MEASURES[figure], page)
+        return replace(found, pending=pending)
     finally:
         engine.disconnect()
 

@@ -64,11 +64,19 @@ def chosen(connection: Connection, scope: Scope) -> list[DeliveryFigures]:
     return figures.of_deliveries(connection, sorted(scope.deliveries), reactions=reactions)
 
 
-def as_of(connection: Connection, deliveries: Collection[DeliveryFigures]) -> datetime | None:
+def as_of(
+    connection: Connection, deliveries: Collection[DeliveryFigures], *, is_consolidated: bool = True
+) -> datetime | None:
     """Tell up to when every hit is in the figures: when the last finished run of Tracking began.
 
-    Where none has finished, when the figures were computed; where that never was, none.
+    Where none has finished, when the figures were computed; where that never was, none. Where hits
+    wait to be counted, when the earliest of them may have happened, or else when the figures were
+    computed that do without them: unless the hits themselves were read, not what consolidation
+    wrote down.
     """
     at = workflows.last_finished(connection, _TRACKING)
     computed = [one.computed_at for one in deliveries if one.computed_at is not None]
-    return at or max(computed, default=None)
+    at = at or max(computed, default=None)
+    waits = [one for one in deliveries if one.pending and is_consolidated]
+    waiting = [one.pending_from or one.computed_at for one in waits]
+    return min((moment for moment in (at, *waiting) if moment is not None), default=None)

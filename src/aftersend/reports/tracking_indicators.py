@@ -23,11 +23,12 @@ from aftersend.reports.counted import counted_hits
 from aftersend.reports.domain import OTHERS, TOTAL
 from aftersend.reports.facts import facts
 from aftersend.reports.indicator import figures, ratio
+from aftersend.reports.purged import purged_notes
 from aftersend.reports.removed import NEEDED, TABLE, Removed, removed, removed_hits, removed_table
 from aftersend.reports.report import Cell, Report, Table
 from aftersend.reports.scope import Scope, as_of, chosen
 
-__all__ = ["LABEL", "NAME", "domain_table", "report"]
+__all__ = ["LABEL", "NAME", "domain_table", "report", "waiting_notes"]
 
 NAME: Final = "tracking-indicators"
 LABEL: Final = "Tracking indicators"
@@ -78,8 +79,9 @@ def report(database: Database, lake: Lake, scope: Scope) -> Report:
         tracked = [one.id for one in deliveries if one.is_tracked]
         domains = database_figures.by_domain(connection, tracked) if tracked else []
         names = enumerations.domains(connection)
-        at = as_of(connection, deliveries)
+        at = as_of(connection, deliveries, is_consolidated=scope.is_consolidated)
         taken: Sequence[Removed] = removed(connection, tracked)
+        gone = purged_notes(connection, lake, tracked)
     measured = None
     if tracked and not scope.is_consolidated:
         measured = _measure(lake, scope, tracked, names)
@@ -92,7 +94,7 @@ def report(database: Database, lake: Lake, scope: Scope) -> Report:
         as_of=at,
         indicators=figures(facts_),
         tables={"domains": domain_table(domains), TABLE: removed_table(taken)} if tracked else {},
-        notes=_notes(deliveries, tracked),
+        notes=(*_notes(deliveries, tracked), *waiting_notes(deliveries, scope), *gone),
     )
 
 
@@ -164,6 +166,18 @@ def _with_measures(
         )
         for name in sorted(known.keys() | measured.keys())
     ]
+
+
+def waiting_notes(deliveries: Iterable[DeliveryFigures], scope: Scope) -> tuple[str, ...]:
+    """Say how many hits consolidation has not counted yet, where its figures are shown."""
+    count = sum(one.pending for one in deliveries) if scope.is_consolidated else 0
+    if not count:
+        return ()
+    have, them = ("hit has", "it is") if count == 1 else ("hits have", "they are")
+    return (
+        f"{count:,} {have} come since these figures were computed; {them} in lists already, and"
+        " counted with the next ones or when figures are computed anew.",
+    )
 
 
 def _notes(

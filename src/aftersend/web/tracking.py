@@ -121,6 +121,7 @@ def show_figure(
         is_all_hits=hits == "all",
         kind=type(found.rows[0]).__name__ if found.rows else "",
         value=found.value,
+        pending=found.pending,
         is_sum=name in _SUMS,
         listing=Listing(found.rows, found.total, offset),
     )

@@ -1,12 +1,19 @@
 """The rows behind a figure."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
+from aftersend.database import enumerations, statistics
+from aftersend.database.enumerations import DOMAIN
+from aftersend.database.statistics import Pending
 from aftersend.errors import InvalidInput
 from aftersend.model.enumeration import FailureReason, MessageStatus, UrlType, Verdict
 from aftersend.reports.behind import Page, Reaction, behind
 from aftersend.reports.log_query import LogRow
 from aftersend.reports.scope import Scope
+from aftersend.reports.tracking_indicators import report
 from tests.support.crowds import NOBODY, OPEN, ORDER, PAGE, SHOP, Hit, Sent, World
 
 _PEOPLE = ["a@gmail.com", "b@aol.de", "c@example.com", "d@example.com"]
@@ -124,3 +131,60 @@ def test_without_tracking_nothing_is_behind(world: World) -> None:
     sent = world.send(_PEOPLE, is_tracked=False)
 
     assert behind(world.database, world.lake, "opt_out", Scope([sent.id])).total == 0
+
+
+def test_the_list_tells_how_many_hits_wait(world: World, sent: Sent) -> None:
+    """Hits that came since the figures are in the list already; list and report say how many.
+
+    With all hits the figure is counted from the lake itself, so nothing waits.
+
+    Mutants killed: waiting hits told of figures that have them; figures that call themselves fresh.
+    """
+    scope = Scope([sent.id])
+    fresh = report(world.database, world.lake, scope)
+    before = behind(world.database, world.lake, "total_recipient_click", scope)
+    world.hit(sent, [Hit(0, SHOP, 100, "browser")])
+    earliest = datetime(2025, 12, 31, tzinfo=UTC)
+    pending = Pending(1, earliest, earliest)
+    with world.database.write() as connection:
+        statistics.wait(connection, {sent.id: pending})
+
+    found = behind(world.database, world.lake, "total_recipient_click", scope)
+    every = behind(
+        world.database, world.lake, "total_recipient_click", replace(scope, is_all_hits=True)
+    )
+    told = report(world.database, world.lake, scope)
+
+    figure = told.indicators["total_recipient_click"].value
+    assert (3, 4, 1) == (figure, found.total, found.pending)
+    assert (0, 0) == (before.pending, every.pending)
+    assert "1 hit has come since" in " ".join(told.notes)
+    assert "come since" not in " ".join(fresh.notes)
+    assert fresh.as_of != earliest == told.as_of
+
+
+def test_a_domain_is_what_the_instance_says(world: World, sent: Sent) -> None:
+    """With another alias, lists and tables agree, consolidated or counted from the lake.
+
+    Mutant killed: the built-in aliases, whatever the instance says.
+    """
+    with world.database.write() as connection:
+        enumerations.add(connection, DOMAIN, ["Example"])
+        now = world.clock.now()
+        enumerations.set_alias(connection, DOMAIN, "example.com", "Example", at=now)
+    world.consolidate()
+
+    scope = Scope([sent.id])
+    found = behind(world.database, world.lake, "recipient_open", scope, domain="Example")
+    rest = behind(world.database, world.lake, "recipient_open", scope, domain="Others")
+    rows = report(world.database, world.lake, scope).tables["domains"].rows
+    measured = report(world.database, world.lake, replace(scope, is_all_hits=True))
+
+    assert (["c@example.com"], 0) == ([row.recipient for row in found.rows], rest.total)
+    for each in (rows, measured.tables["domains"].rows):
+        assert {row["domain"]: (row["sent"], row["recipient_open"]) for row in each} == {
+            "AOL": (1, 1),
+            "Example": (1, 1),
+            "Gmail": (1, 1),
+            "Total": (3, 3),
+        }

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from aftersend.database import schema
-from aftersend.model.enumeration import DeliveryState, MessageStatus
+from aftersend.database import enumerations, schema
+from aftersend.database.enumerations import DOMAIN
+from aftersend.model.enumeration import DeliveryState, FailureReason, MessageStatus
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.tracking.consolidate import consolidate, recompute
 from tests.support import naive
@@ -155,6 +156,95 @@ def test_other_rules_make_everything_new(tmp_path: Path) -> None:
 
     starts = {row.start.minute for row in world.state()["tracking_stats"]}
     assert ([3, 0], {0}) == (counts, starts)
+
+
+def test_other_aliases_make_everything_new(tmp_path: Path) -> None:
+    """Domains gathered otherwise: messages and reactions stand under the new names, no old one.
+
+    Mutants killed: aliases that are no part of the rules; messages not counted again.
+    """
+    world = make_world(tmp_path)
+    world.run(story_sources())
+    with world.database.write() as connection:
+        enumerations.set_alias(connection, DOMAIN, "example1.com", "Free", at=NOW)
+
+    counts = [consolidate(world.context([])).counts.deliveries for _ in range(2)]
+
+    assert [3, 0] == counts
+    assert {"Gmail": (1, 0), "Free": (0, 1)} == domains(world, 1)
+    rows = [row for row in world.state()["delivery_log_stats"] if row.domain == "Free"]
+    assert all(row.recipient_open for row in rows if row.delivery_id == 2)
+
+
+def test_messages_are_counted_by_reason(tmp_path: Path) -> None:
+    """Prepared is every message to a recipient; failed ones stand under their reason, too."""
+    world = make_world(tmp_path)
+    reasons = {1: FailureReason.USER_UNKNOWN, 4: FailureReason.DENYLISTED, 7: FailureReason.DOUBLE}
+    with world.database.write() as connection:
+        for number, reason in reasons.items():
+            values = {"status": MessageStatus.FAILED, "failure_reason": reason}
+            connection.execute(
+                update(schema.message).where(schema.message.c.id == number).values(**values)
+            )
+
+    world.run([])
+
+    rows = {row.domain: row for row in world.state()["delivery_log_stats"] if row.delivery_id == 2}
+    counts = {
+        name: tuple(getattr(row, each) for each in ("prepared", "success", "error"))
+        for name, row in rows.items()
+    }
+    assert {"Gmail": (1, 0, 1), "Others": (2, 0, 2)} == counts
+    assert (1, 0, 1) == (
+        rows["Others"].user_unknown,
+        rows["Others"].complaints,
+        rows["Gmail"].complaints,
+    )
+
+
+def test_purged_messages_are_not_counted_again(tmp_path: Path) -> None:
+    """What was counted stays; reactions go on being counted.
+
+    Mutant killed: messages counted whatever was purged.
+    """
+    world = make_world(tmp_path)
+    world.run([])
+    before = domains(world, 2)
+    with world.database.write() as connection:
+        connection.execute(delete(schema.message).where(schema.message.c.id == 1))
+        connection.execute(update(schema.delivery).values(messages_purged_at=NOW))
+
+    recompute(world.context([]))
+
+    assert before == domains(world, 2)
+
+
+def test_only_days_with_news_are_counted_again(tmp_path: Path) -> None:
+    """User agents by day: the day of a new hit and those beside it; days without hits stay.
+
+    Mutants killed: all days each time; the day of the hit alone.
+    """
+    world = make_world(tmp_path)
+    clicks = [
+        NaiveHit("", naive.START + timedelta(days=day), 1, 2, "browser") for day in (0, 5, 6, 5)
+    ]
+    story = list(numbered("1", clicks))
+    world.run([FakeSource(ServerId("1"), story[:3])])
+    table = schema.user_agent_stats
+    with world.database.write() as connection:
+        connection.execute(update(table).values(pages=99))
+        purged = {"agent_id": 1, "day": NOW.date() - timedelta(days=900), "visitors": 7}
+        connection.execute(insert(table).values(**purged, pages=99, visitors_of_the_day=7))
+
+    world.run([FakeSource(ServerId("1"), story)])
+
+    assert [7, 0, 5, 6] == [
+        (row.day - naive.START.date()).days if row.agent_id != 1 else row.visitors
+        for row in sorted(world.state()["user_agent_stats"], key=lambda row: row.day)
+    ]
+    assert [99, 99, 2, 1] == [
+        row.pages for row in sorted(world.state()["user_agent_stats"], key=lambda row: row.day)
+    ]
 
 
 def test_one_person_in_two_domains_is_one_person(tmp_path: Path) -> None:

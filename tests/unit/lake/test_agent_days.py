@@ -1,0 +1,72 @@
+"""Who clicked with what on which day."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+
+from aftersend.lake.agent_days import agent_days
+from aftersend.lake.machines import Rules
+from aftersend.lake.table import Lake
+from aftersend.model.ids import DeliveryId, ServerId
+from aftersend.platform.clock import ManualClock
+from tests.support import naive
+from tests.support.naive import START, NaiveHit, hit_lists
+
+
+def lake_of(directory: Path, hits: Sequence[NaiveHit]) -> Lake:
+    """Put hits into a lake; message n was read with user agent n % 2 + 1."""
+    lake = Lake.open(str(directory / "lake"), options={}, clock=ManualClock(START))
+    rows = naive.table(hits)
+    agents = pa.array([hit.message_id % 2 + 1 for hit in hits], pa.int64())
+    rows = rows.set_column(rows.schema.get_field_index("agent_id"), "agent_id", agents)
+    deliveries = {DeliveryId(hit.delivery_id) for hit in hits}
+    lake.append(rows, server=ServerId("1"), last=len(hits) or 1, deliveries=deliveries)
+    return lake
+
+
+@settings(max_examples=6, deadline=None)
+@given(hits=hit_lists())
+def test_days_are_those_of_a_naive_count(
+    tmp_path_factory: pytest.TempPathFactory, hits: list[NaiveHit]
+) -> None:
+    """Visitors are different recipients and pages clicks, by day and agent, of clicks that count.
+
+    Mutants killed: clicks counted as visitors; people who clicked with two agents counted twice in
+    a day; clicks that do not count; hits of the day alone classified.
+    """
+    hits = [replace(hit, log_id=f"10x{at:016X}") for at, hit in enumerate(hits, start=1)]
+    lake = lake_of(tmp_path_factory.mktemp("days"), hits)
+    verdicts = naive.classify(hits)
+    clicks: defaultdict[tuple[date, int], list[int]] = defaultdict(list)
+    for hit in hits:
+        if hit.url_type == 1 and verdicts[hit.log_id][2]:
+            clicks[hit.at.date(), hit.message_id % 2 + 1].append(hit.message_id)
+
+    rows = agent_days(lake, Rules(), lake.days())
+
+    people = defaultdict[date, set[int]](set)
+    for (day, _), found in clicks.items():
+        people[day].update(found)
+    assert {
+        (row["day"], row["agent_id"]): (row["visitors"], row["pages"], row["visitors_of_the_day"])
+        for row in rows
+    } == {
+        (day, agent): (len(set(found)), len(found), len(people[day]))
+        for (day, agent), found in clicks.items()
+    }
+    for day in lake.days():
+        alone = agent_days(lake, Rules(), [day])
+        assert sorted(map(str, alone)) == sorted(str(row) for row in rows if row["day"] == day)
+
+
+def test_a_day_without_clicks_has_no_rows(tmp_path: Path) -> None:
+    """Opens alone tell of nobody who clicked."""
+    lake = lake_of(tmp_path, [NaiveHit("10x1", START, 1, 1)])
+
+    assert [] == agent_days(lake, Rules(), [START.date()])
