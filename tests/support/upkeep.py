@@ -41,7 +41,7 @@ _FOR_EVER = {
 
 
 def cleaner(
-    world: World, passing: Callable[[str], None] = lambda _point: None, **days: int
+    world: World, passing: Callable[[str], None] = lambda _point: None, /, **days: int
 ) -> Context:
     """Give the cleanup what it needs; what `days` does not name is kept for ever."""
     for name in ("sending", "sessions"):
