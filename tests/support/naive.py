@@ -11,7 +11,10 @@ from decimal import Decimal
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from aftersend.lake.machines import Rules, described
 from aftersend.lake.schema import TRACKING_LOG
+from aftersend.model.enumeration import UrlType
+from tests.support import verdicts
 
 __all__ = [
     "START",
@@ -73,25 +76,24 @@ class NaiveHit:
 
 def classify(hits: Iterable[NaiveHit], period_s: int = 60) -> Mapping[str, tuple[str, str, bool]]:
     """Tell verdict, rule and whether it counts, by log id."""
-    result = {}
-    last_open: dict[int, datetime] = {}
-    for hit in sorted(hits, key=lambda hit: (hit.at, hit.log_id)):
-        if "h" in hit.flags:
-            result[hit.log_id] = ("machine", "head", False)
-        elif "u" in hit.flags:
-            result[hit.log_id] = ("suspect", "unverified", False)
-        elif hit.message_id == SEED:
-            result[hit.log_id] = ("human", "seed", False)
-        elif hit.url_type == 2 and (
-            hit.message_id in last_open
-            and (hit.at - last_open[hit.message_id]).total_seconds() < period_s
-        ):
-            result[hit.log_id] = ("repeat", "open-repeat", False)
-        else:
-            result[hit.log_id] = ("human", "", True)
-        if hit.url_type == 2 and result[hit.log_id][1] in ("", "open-repeat"):
-            last_open[hit.message_id] = hit.at
-    return result
+    rules = Rules(open_repeat_s=period_s)
+    plain = [
+        verdicts.Hit(
+            log_id=hit.log_id,
+            at=hit.at,
+            message_id=hit.message_id,
+            url_id=hit.url_id,
+            type=UrlType(hit.url_type),
+            flags=hit.flags,
+            is_seed=hit.message_id == SEED,
+        )
+        for hit in hits
+    ]
+    told = described()
+    return {
+        log_id: (told[rule].verdict.value if rule else "human", rule, not rule)
+        for log_id, rule in verdicts.classify(plain, rules).items()
+    }
 
 
 def keys(hits: Iterable[NaiveHit], measure: str) -> list[object]:
