@@ -30,7 +30,7 @@ from aftersend.platform.clock import ManualClock
 from aftersend.settings import TrackingSettings, WebTrackingSettings
 from aftersend.tracking import inbox
 from aftersend.tracking.inbox import Stretch
-from aftersend.tracking.source import Chunk, pages
+from aftersend.tracking.source import Chunk, Source, pages
 from aftersend.tracking.steps import STEPS, Context
 from tests.support import naive
 from tests.support.naive import NaiveHit
@@ -146,7 +146,7 @@ class World:
         return self.directory / "inbox"
 
     def context(
-        self, sources: Sequence[FakeSource], passing: Callable[[str], None] = lambda _point: None
+        self, sources: Sequence[Source], passing: Callable[[str], None] = lambda _point: None
     ) -> Context:
         """Give the steps what they need."""
         settings = TrackingSettings().model_copy(update={"load_lines_max": self.load_lines_max})
@@ -162,7 +162,7 @@ class World:
         )
 
     def run(
-        self, sources: Sequence[FakeSource], passing: Callable[[str], None] = lambda _point: None
+        self, sources: Sequence[Source], passing: Callable[[str], None] = lambda _point: None
     ) -> Counts:
         """Run all steps and check the equation of each."""
         context = self.context(sources, passing)
