@@ -86,7 +86,7 @@ def show(name: NameArgument, instance: InstanceOption = None, is_json: JsonOptio
     if last is not None:
         facts += [
             ("Last run", last.started_at),
-            ("By", last.started_by or "the schedule"),
+            ("By", last.started_by or "the scheduler"),
             ("It is", last.state),
             ("Activity", last.activity or None),
             ("Done", f"{last.done:,} of {last.total:,}" if last.total else None),

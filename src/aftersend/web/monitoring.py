@@ -1,18 +1,18 @@
 """Addresses for machines that watch: no log-in, no cookies, no personal data."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from litestar import MediaType, Response, get
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftersend.database.schema import delivery, workflow, workflow_run
-from aftersend.model.enumeration import DeliveryState
+from aftersend.model.enumeration import DeliveryState, WorkflowState
 from aftersend.platform.release import build
 from aftersend.web.services import Given, Services
 
@@ -22,6 +22,10 @@ _ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 _METRICS_TYPE: Final = "text/plain; version=0.0.4"
 _LATE: Final = timedelta(hours=3)
 """So long after a run was due, health calls the workflow late."""
+_RESTING: Final = {
+    WorkflowState.PAUSED.value: "paused",
+    WorkflowState.FINISHED.value: "stopped",
+}
 
 
 @get("/health", sync_to_thread=True)
@@ -34,14 +38,7 @@ def health(services: Given[Services]) -> Response[dict[str, Any]]:
     except SQLAlchemyError:
         document = {"status": "down", "version": build(), "database": "unreachable"}
         return Response(document, status_code=503)
-    workflows = {
-        row.name: "failed"
-        if row.is_failed
-        else "late"
-        if row.next_at is not None and row.next_at + _LATE < now
-        else "ok"
-        for row in rows
-    }
+    workflows = {row.name: _standing(row, now) for row in rows}
     status = "ok" if set(workflows.values()) <= {"ok"} else "degraded"
     return Response(
         {
@@ -69,6 +66,16 @@ def robots() -> str:
 
 
 HANDLERS: Final = (health, metrics, robots)
+
+
+def _standing(row: Row[Any], now: datetime) -> str:
+    """Say how a workflow stands; one that nobody runs by its schedule is not late."""
+    if row.is_failed:
+        return "failed"
+    if row.state in _RESTING:
+        return _RESTING[row.state]
+    is_late = row.next_at is not None and row.next_at + _LATE < now
+    return "late" if is_late else "ok"
 
 
 class _Figures(Collector):

@@ -88,8 +88,8 @@ class Overview:
 
     @property
     def next_at(self) -> datetime | None:
-        """Tell when the schedule runs it next."""
-        return self.row.next_at
+        """Tell when the schedule runs it next; a stopped workflow is run by none."""
+        return None if self.state is WorkflowState.FINISHED else self.row.next_at
 
     @property
     def is_running(self) -> bool:

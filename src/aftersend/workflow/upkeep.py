@@ -20,7 +20,7 @@ from aftersend.tracking.context import Context as TrackingContext
 from aftersend.workflow.definition import Declaration, Definition, Occasion
 from aftersend.workflow.surroundings import Surroundings
 
-__all__ = ["cleanup", "context", "guarded", "lake_maintenance"]
+__all__ = ["cleanup", "context", "guarded", "lake_maintenance", "seen_versions"]
 
 
 def cleanup(declaration: Declaration, given: Surroundings) -> Definition[Context]:
@@ -53,7 +53,7 @@ def context(given: Surroundings) -> Iterator[Context]:
         clock=given.clock,
         settings=settings.purge,
         recompute=partial(consolidate.recompute, tracking),
-        seen_versions=partial(_seen_versions, tracking),
+        seen_versions=partial(seen_versions, tracking),
         sending=given.var / "sending",
         sessions=given.var / "sessions",
         pause=_pause,
@@ -70,7 +70,7 @@ def guarded(given: Context, occasion: Occasion) -> Context:
     return replace(given, passing=passing, telling=occasion.telling)
 
 
-def _seen_versions(tracking: TrackingContext) -> Collection[int]:
+def seen_versions(tracking: TrackingContext) -> Collection[int]:
     """Tell from which states of the lake consolidation and attribution will go on."""
     rules = consolidate.rules(tracking)
     with tracking.database.read() as connection:

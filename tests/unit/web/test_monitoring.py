@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from litestar.testing import TestClient
 from sqlalchemy import insert, update
 
@@ -48,6 +49,20 @@ def test_health_tells_a_late_workflow(visitor: TestClient[Any], services: Servic
         connection.execute(update(workflow).values(next_at=NOW - timedelta(hours=4)))
 
     assert visitor.get("/health").json()["workflows"] == {"tracking": "late"}
+
+
+@pytest.mark.parametrize(("state", "word"), [(13, "paused"), (20, "stopped")])
+def test_health_tells_a_workflow_that_rests(
+    visitor: TestClient[Any], services: Services, state: int, word: str
+) -> None:
+    """Nobody runs it by its schedule, so it is not late; its data do not come either."""
+    _add_workflow(services)
+    with services.database.write() as connection:
+        late = NOW - timedelta(hours=4)
+        connection.execute(update(workflow).values(next_at=late, state=state))
+    answer = visitor.get("/health").json()
+
+    assert (answer["status"], answer["workflows"]) == ("degraded", {"tracking": word})
 
 
 def test_health_without_a_database(visitor: TestClient[Any], services: Services) -> None:
