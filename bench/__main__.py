@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import beside, click, consolidate, load, render
+from bench import beside, click, consolidate, growth, load, render
 from bench.result import Comparison, save, show
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -16,14 +16,21 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is asked for; a slow figure is a figure, never an error."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="*", help="click, beside, load, consolidate, render; nothing: all"
+        "what",
+        nargs="*",
+        help="click, beside, load, consolidate, render; nothing: all of these;"
+        " growth: by itself, see --max",
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often each takes its turn")
     parser.add_argument("--seconds", type=int, default=8, help="of each round of click and beside")
     parser.add_argument("--connections", type=int, default=16, help="kept open in click")
     parser.add_argument("--lines", type=int, default=1_000_000, help="of load, hits of consolidate")
     parser.add_argument("--messages", type=int, default=100_000, help="of each shape of render")
+    parser.add_argument("--max", type=int, default=1_000_000, help="lines, the most of growth")
+    parser.add_argument("--folder", type=Path, help="where growth works; default: the system's")
     options = parser.parse_args(arguments)
+    if options.what == ["growth"]:
+        return growth.run(RESULTS, largest=options.max, folder=options.folder)
     measurements: Mapping[str, Callable[[], list[Comparison]]] = {
         "click": lambda: click.compare(
             seconds=options.seconds, rounds=options.rounds, connections=options.connections

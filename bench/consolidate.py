@@ -33,9 +33,10 @@ from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.platform.entropy import SystemEntropy
 from aftersend.tracking.consolidate import consolidate, rules
 from aftersend.tracking.context import Context
+from bench.process import memory_mib
 from bench.result import Comparison, Sample
 
-__all__ = ["compare"]
+__all__ = ["compare", "prepare", "sample"]
 
 _GOAL: Final = "≤ 2"
 _COMMIT_HITS: Final = 500_000
@@ -95,7 +96,7 @@ def _compare(name: str, hits: int, deliveries: int, touched: int, rounds: int) -
     with TemporaryDirectory() as text:
         folder = Path(text)
         prepare(folder, hits=hits, deliveries=deliveries, touched=touched)
-        samples = [(_sample("ours", folder), _sample("duckdb", folder)) for _ in range(rounds)]
+        samples = [(sample("ours", folder), sample("duckdb", folder)) for _ in range(rounds)]
     return Comparison(
         name=name,
         unit="s",
@@ -160,7 +161,8 @@ def _delivery(number: int, at: datetime) -> dict[str, Any]:
     }
 
 
-def _sample(contestant: str, folder: Path) -> Sample:
+def sample(contestant: str, folder: Path) -> Sample:
+    """Let ``ours`` or ``duckdb`` do it once over what `prepare` has made."""
     command = [sys.executable, "-m", "bench.consolidate", contestant, str(folder)]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     figures: Mapping[str, float] = json.loads(answer.stdout)
@@ -201,13 +203,7 @@ def _main(contestant: str, folder: Path) -> None:
     start, cpu = perf_counter(), sum(os.times()[:2])
     do()
     seconds, cpu = perf_counter() - start, sum(os.times()[:2]) - cpu
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": _memory_mib()}))
-
-
-def _memory_mib() -> float:
-    # Not `getrusage`: it also knows what the process that started us once needed.
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": memory_mib()}))
 
 
 if __name__ == "__main__":

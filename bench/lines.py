@@ -26,7 +26,7 @@ URLS: Final = 12
 _DOMAINS: Final = 50
 _AT: Final = datetime(2026, 3, 1, tzinfo=UTC)
 
-# Parameters: lines, first_message, messages, deliveries, urls, path.
+# Parameters: begin, end, step, first_message, messages, deliveries, urls, path.
 # Grain: one row a line.
 _LINES: Final = """
 COPY (
@@ -50,21 +50,23 @@ COPY (
             'Chrome/%d.0.%d.0 Safari/537.36', 100 + hash(i + 2) % 25, 1000 + hash(i + 3) % 20),
         printf('192.0.2.%d', hash(i + 4) % 256)
     )
-    FROM range({lines}) AS line(i)
+    FROM range({begin}, {end}) AS line(i)
 ) TO '{path}' (HEADER false, DELIMITER '', QUOTE '', ESCAPE '')
 """
 
 
-def write(path: Path, lines: int) -> None:
-    """Write `lines` lines; their times spread over one day."""
+def write(path: Path, lines: int, *, first: int = 1, step_us: int | None = None) -> None:
+    """Write `lines` lines from number `first` on, `step_us` apart (none: spread over one day)."""
     parameters = {
-        "step": 86_400_000_000 // max(lines, 1),
+        "begin": first - 1,
+        "end": first - 1 + lines,
+        "step": 86_400_000_000 // max(lines, 1) if step_us is None else step_us,
         "first_message": FIRST_MESSAGE,
         "messages": MESSAGES,
         "deliveries": DELIVERIES,
         "urls": URLS,
     }
-    duckdb.sql(_LINES.format(lines=lines, path=path, **parameters))
+    duckdb.sql(_LINES.format(path=path, **parameters))
 
 
 def fill(database: Database) -> None:

@@ -29,9 +29,10 @@ from aftersend.tracking.context import Context
 from aftersend.tracking.inbox import Stretch
 from aftersend.tracking.load import load
 from bench import lines
+from bench.process import memory_mib
 from bench.result import Comparison, Sample
 
-__all__ = ["compare", "fresh", "prepare"]
+__all__ = ["compare", "fresh", "opened_context", "prepare"]
 
 _GOAL: Final = "≤ 1.5"
 _LINES: Final = "lines"
@@ -110,7 +111,11 @@ def _sample(contestant: str, folder: Path) -> Sample:
     figures: Mapping[str, float] = json.loads(answer.stdout)
     return Sample(
         cost=figures["seconds"],
-        details={"lines a second": figures["rows"] / figures["seconds"], "CPU s": figures["cpu"]},
+        details={
+            "lines a second": figures["rows"] / figures["seconds"],
+            "CPU s": figures["cpu"],
+            "memory MiB": figures["memory"],
+        },
     )
 
 
@@ -119,7 +124,12 @@ def fresh(folder: Path) -> Context:
     copy = folder / "fresh"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder / "instance", copy)
-    opened = open_instance(copy)
+    return opened_context(copy)
+
+
+def opened_context(instance: Path) -> Context:
+    """Open an instance for the steps of the workflow."""
+    opened = open_instance(instance)
     return Context(
         database=opened.database,
         lake=opened.lake(),
@@ -153,8 +163,8 @@ def _main(contestant: str, folder: Path) -> None:
     do = {"ours": _ours, "duckdb": _duckdb}[contestant](folder)
     start, cpu = perf_counter(), sum(os.times()[:2])
     rows = do()
-    seconds = perf_counter() - start
-    print(json.dumps({"rows": rows, "seconds": seconds, "cpu": sum(os.times()[:2]) - cpu}))
+    seconds, cpu = perf_counter() - start, sum(os.times()[:2]) - cpu
+    print(json.dumps({"rows": rows, "seconds": seconds, "cpu": cpu, "memory": memory_mib()}))
 
 
 if __name__ == "__main__":

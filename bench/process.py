@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-__all__ = ["CLIENT_CORE", "SERVER_CORE", "cores", "cpu_seconds", "free_port", "pin", "running"]
+__all__ = [
+    "CLIENT_CORE",
+    "SERVER_CORE",
+    "cores",
+    "cpu_seconds",
+    "free_port",
+    "memory_mib",
+    "pin",
+    "running",
+]
 
 SERVER_CORE = 0
 CLIENT_CORE = min(1, (os.cpu_count() or 1) - 1)
@@ -25,6 +34,13 @@ def cores(count: int) -> tuple[int, ...]:
     """
     others = [core for core in range(os.cpu_count() or 1) if core != CLIENT_CORE]
     return tuple(others[:count] if count <= len(others) else range(os.cpu_count() or 1))
+
+
+def memory_mib() -> float:
+    """Tell the most memory that this process ever had, in MiB."""
+    # Not `getrusage`: it also knows what the process that started us once needed.
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def free_port() -> int:
