@@ -146,8 +146,7 @@ def compile_message(
 
     `tracked` says which links of `detect` are tracked, by part and source; those it lacks stay as
     they are written. None tracks all, with ids from 2 in the order of `detect`. Without
-    `is_tracked` nothing is tracked: neither links nor opens. A `honeypot` is the id of a link that
-    is hidden in the HTML: only machines follow it, and it leads nowhere.
+    `is_tracked` nothing is tracked: neither links nor opens. `honeypot` is the hidden link.
 
     Raises:
         InvalidContent: the message cannot be prepared; it says where and what to write instead.
@@ -167,15 +166,13 @@ def compile_message(
     if has_pixel:
         urls[OPEN_URL_ID] = _OPEN
     trap = honeypot if is_tracked and has_html else None
-    if trap is not None:
-        urls |= _hidden(trap, urls, addresses)
+    urls |= _hidden(trap, urls, addresses)
     formulas = _formulas(preparation)
     bodies: dict[Part | None, Sequence[Piece]] = {None: subject}
     for each in parts:
         editor = _Editor(each, f"{addresses.redirect}/r/", links, formulas)
-        is_html = each.part is Part.HTML
-        place = preparation.pixel if has_pixel and is_html else None
-        edits = editor.edits(place, trap if is_html else None)
+        place = preparation.pixel if has_pixel else None
+        edits = editor.edits(place, trap) if each.part is Part.HTML else editor.edits()
         bodies[each.part] = list(written(each.passage, each.part, edits))
     composition = compose(
         bodies,
@@ -197,13 +194,15 @@ def compile_message(
 
 
 def _hidden(
-    trap: UrlId, taken: Collection[UrlId], addresses: Addresses
+    trap: UrlId | None, taken: Collection[UrlId], addresses: Addresses
 ) -> dict[UrlId, Destination]:
-    """Give the hidden link: it is stopped, so it leads nowhere, whatever stands in it.
+    """Give the hidden link, if any: it is stopped, so it leads nowhere, whatever stands in it.
 
     Raises:
         InvalidContent: its id is that of another link.
     """
+    if trap is None:
+        return {}
     if trap in taken:
         raise InvalidContent(f"{trap} is the id of another link: give the hidden one its own.")
     address = (f"{addresses.redirect}/",)
@@ -306,7 +305,9 @@ class _Editor:
     links: Mapping[tuple[Part, str], _Link]
     formulas: Mapping[str, Passage]
 
-    def edits(self, pixel: PixelPlace | None, honeypot: UrlId | None) -> Iterator[Edit]:
+    def edits(
+        self, pixel: PixelPlace | None = None, honeypot: UrlId | None = None
+    ) -> Iterator[Edit]:
         unsent = set(self.prepared.unsent)
         for each in self.prepared.occurrences:
             link = self.links[self.prepared.part, each.address.source]

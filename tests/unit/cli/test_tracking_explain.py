@@ -71,3 +71,16 @@ def test_a_hit_that_is_not_there_is_one_sentence(instance: Path) -> None:
     assert outcome.status == 1
     assert outcome.out == ""
     assert outcome.err.strip().endswith("There is no hit 10x00000000000000FF.")
+
+
+def test_logs_are_filtered_by_rule(instance: Path) -> None:
+    """Those that the rule fits and no others; a rule that there is not is told in a sentence."""
+    rows = aftersend(instance, "delivery", "logs", "1", "--rule", "head", "--json").document
+    assert [row["rule"] for row in rows] == ["head"]
+    of_person = aftersend(
+        instance, "recipient", "logs", "ada@x.example", "--rule", "burst", "--json"
+    )
+    assert of_person.document == []
+    wrong = aftersend(instance, "delivery", "logs", "1", "--rule", "moon")
+    assert wrong.status == 1
+    assert "There is no rule 'moon'; choose head," in wrong.err
