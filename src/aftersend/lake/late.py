@@ -25,7 +25,8 @@ from aftersend.model.ids import ServerId
 
 pc: Any = pyarrow.compute  # its published types admit less than it takes
 
-__all__ = ["append_late", "are_hits", "highest", "is_known", "move_pointer", "named", "servers"]
+__all__ = ["append_late", "are_hits", "highest", "is_known", "move_pointer", "named", "reached"]
+__all__ += ["servers"]
 
 _HIGHEST: Final = "highest:"
 _HEAD: Final = re.compile(rb"([0-9A-Za-z]0x[0-9A-F]{16})\t")
@@ -34,6 +35,12 @@ _HEAD: Final = re.compile(rb"([0-9A-Za-z]0x[0-9A-F]{16})\t")
 def highest(lake: Lake, server: ServerId) -> int:
     """Tell up to which number lines of `server` were ever dealt with."""
     return _highest(lake.hits.load(), server)
+
+
+def reached(lake: Lake, server: ServerId) -> tuple[int, int]:
+    """Give the pointer of `server` and its `highest`, of one moment."""
+    table = lake.hits.load()
+    return table.transaction_version(server) or 0, _highest(table, server)
 
 
 def servers(lake: Lake) -> list[ServerId]:

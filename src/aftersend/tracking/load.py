@@ -160,7 +160,7 @@ class _Reached:
 
     @classmethod
     def of(cls, lake: Lake, server: ServerId) -> Self:
-        return cls(server, lake.pointer(server), late.highest(lake, server))
+        return cls(server, *late.reached(lake, server))
 
     @property
     def is_moved_back(self) -> bool:

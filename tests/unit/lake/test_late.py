@@ -56,7 +56,7 @@ def test_only_what_is_missing_is_kept(lake: Lake) -> None:
 def test_of_two_at_once_one_looks_again(lake: Lake) -> None:
     """Somebody else keeps the same hit between the look and the commit.
 
-    Mutant killed: commits of late hits without the transaction of their server.
+    Mutant killed: each commit with an application of its own.
     """
     commit, is_first = Store.commit, True
 

@@ -96,8 +96,7 @@ def test_a_pointer_moved_back_changes_nothing(
 ) -> None:
     """Moved back anywhere, any number of times, and run again: the same lake.
 
-    Mutants killed: hits not looked for by their log ids; `highest` forgotten by the second move;
-    numbers below the old pointer told as missing.
+    Mutant killed: hits not looked for by their log ids.
     """
     world = rested(tmp_path_factory.mktemp("moved"))
     world.load_lines_max = data.draw(st.integers(1, 12))
@@ -130,6 +129,25 @@ def test_lines_that_come_again_count_as_loaded_before(tmp_path: Path) -> None:
 
     assert Counts(read=first.read, already=first.read) == report.counts
     assert {} == report.details
+
+
+def test_what_a_server_has_no_more_is_not_missing(tmp_path: Path) -> None:
+    """Moved back further than its spool reaches, numbers that were dealt with are no gap.
+
+    Mutant killed: all numbers behind the pointer wanted.
+    """
+    world = rested(tmp_path)
+    lines = [(number, line(HIT, "1", number)) for number in range(1, 10)]
+    loaded(world, [FakeSource(ONE, lines[:7])])
+    before = lasting(world)
+    moved(world, 0)
+
+    context = world.context([FakeSource(ONE, lines[4:7])])
+    download(context)
+    report = load(context)
+
+    assert {} == report.details
+    assert before == lasting(world)
 
 
 def test_a_late_line_that_was_loaded_comes_again(tmp_path: Path) -> None:
