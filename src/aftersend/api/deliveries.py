@@ -9,13 +9,15 @@ from msgspec import Meta
 
 from aftersend.api.backing import Backing, Given
 from aftersend.api.failures import PROBLEMS
-from aftersend.model.ids import ID_MAX, DeliveryId
+from aftersend.model.ids import ID_MAX, DeliveryId, LogId
 from aftersend.reports import render, tracking_indicators
+from aftersend.reports.explain import explain
 from aftersend.reports.scope import Scope
 
 __all__ = ["HANDLERS"]
 
 Id = Annotated[int, PathParameter(ge=0, le=ID_MAX)]
+Hit = Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z]0x[0-9A-F]{16}$")]
 OneId = Annotated[int, Meta(ge=1, le=ID_MAX)]
 
 _DELIVERIES_MAX: Final = 1000
@@ -53,4 +55,11 @@ def show_report(
     return render.document(tracking_indicators.report(backing.database, backing.lake, scope))
 
 
-HANDLERS: Final = (recompute, show_report)
+@get("/hits/{log_id:str}", sync_to_thread=True, responses=PROBLEMS)
+def explain_hit(backing: Given[Backing], log_id: Hit) -> dict[str, Any]:
+    """Say why a hit has its verdict, as `aftersend tracking explain` prints it."""
+    found = explain(backing.database, backing.lake, LogId(log_id), backing.rules())
+    return render.explanation_document(found)
+
+
+HANDLERS: Final = (recompute, show_report, explain_hit)

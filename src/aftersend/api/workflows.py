@@ -27,7 +27,11 @@ _LINES_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class RunDocument:
-    """One execution: lines read = loaded + already + the sum of rejected."""
+    """One execution: lines read = loaded + already + the sum of rejected.
+
+    While it runs it has come to `activity`, where `done` of `total` is done; 0: nobody knows.
+    `started_by` is empty for the schedule.
+    """
 
     id: int
     state: str
@@ -40,6 +44,11 @@ class RunDocument:
     deliveries: int
     seconds: float
     error: str
+    activity: str
+    done: int
+    total: int
+    is_simulated: bool
+    started_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +179,11 @@ def _run(run: Run) -> RunDocument:
         deliveries=run.counts.deliveries,
         seconds=run.seconds,
         error=run.error,
+        activity=run.activity,
+        done=run.done,
+        total=run.total,
+        is_simulated=run.is_simulated,
+        started_by=run.started_by,
     )
 
 

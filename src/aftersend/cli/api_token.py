@@ -1,10 +1,10 @@
 """Tokens of the API: who may ask without a browser."""
 
-import getpass
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from aftersend.cli.operator_name import operator_name
 from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_json, print_table, say
 
 __all__ = ["group"]
@@ -12,8 +12,6 @@ __all__ = ["group"]
 group = typer.Typer(help="Tokens of the API.", no_args_is_help=True)
 
 LabelArgument = Annotated[str, typer.Argument(metavar="LABEL", help="for example: reporting")]
-
-_WHO: Final = "cli:{}"
 
 
 @group.command()
@@ -28,7 +26,7 @@ def create(label: LabelArgument, instance: InstanceOption = None) -> None:
             label=label,
             entropy=opened.entropy,
             at=opened.clock.now(),
-            operator=_operator(),
+            operator=operator_name(),
         )
     typer.echo(text)
     say("Keep it now: it is not shown again. Send it as `Authorization: Bearer …`.")
@@ -66,9 +64,5 @@ def revoke(label: LabelArgument, instance: InstanceOption = None) -> None:
 
     opened = open_from(instance)
     with opened.database.write() as connection:
-        api_tokens.revoke(connection, label=label, at=opened.clock.now(), operator=_operator())
+        api_tokens.revoke(connection, label=label, at=opened.clock.now(), operator=operator_name())
     typer.echo(f"The token {label} is refused from now on.")
-
-
-def _operator() -> str:
-    return _WHO.format(getpass.getuser())

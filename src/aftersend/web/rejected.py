@@ -26,7 +26,7 @@ _PATH: Final = "/rejected"
 _BYTES_SHOWN: Final = 300
 _ALL: Final = "all"
 
-_DAMAGED: Final = "Repair it and load it: aftersend tracking rejected repair"
+_DAMAGED: Final = "Repair it and load it: aftersend tracking rejected retry --from FILE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from aftersend.database import audit
 from aftersend.errors import Transient
 from aftersend.model.ids import DeliveryId
 from aftersend.reports import render, tracking_indicators
@@ -152,3 +153,38 @@ def test_everything_is_described(stranger: TestClient[Any]) -> None:
         for operation in path.values():
             assert operation["security"] == [{"token": []}]
             assert "Problem" in str(operation["responses"]["400"])
+
+
+def test_a_verdict_is_explained(client: TestClient[Any], services: Services) -> None:
+    """As the command prints it; hits that are not there are not found."""
+    seeded = add_delivery(services, add_recipients(services, ["John"]))
+    add_hits(services, seeded, [Hit(1, seeded.messages[0], 1, "a")])
+    answer = client.get("/api/v1/hits/10x0000000000000001").json()
+
+    assert (answer["verdict"], answer["rule"]) == ("machine", "no-agent")
+    assert client.get("/api/v1/hits/10x0000000000000002").status_code == 404
+    assert client.get("/api/v1/hits/nonsense").status_code == 400
+
+
+@pytest.mark.parametrize("action", ["pause", "stop", "start", "restart", "wakeup"])
+def test_workflows_obey(client: TestClient[Any], services: Services, action: str) -> None:
+    """In the name of the token, which the audit trail keeps."""
+    add_workflow(services)
+    if action == "start":
+        client.post("/api/v1/workflows/tracking/stop")
+    answer = client.post(f"/api/v1/workflows/tracking/{action}")
+
+    assert answer.status_code == 200
+    with services.database.read() as connection:
+        newest = audit.entries(connection, entity="workflow")[0]
+    assert (newest.action, newest.operator) == (action, OPERATOR)
+
+
+def test_what_does_not_fit_is_refused(client: TestClient[Any], services: Services) -> None:
+    """One that is stopped is not resumed: 400 with the sentence."""
+    add_workflow(services)
+    client.post("/api/v1/workflows/tracking/stop")
+    answer = client.post("/api/v1/workflows/tracking/resume")
+
+    assert answer.status_code == 400
+    assert "is stopped" in answer.json()["error"]
