@@ -1,4 +1,4 @@
-"""People and machines: each case of the field lessons, and all rules against the plain reference."""
+"""People and machines: cases of the field lessons, and all rules against the plain reference."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
