@@ -60,8 +60,7 @@ def test_missing_numbers_are_told(
 ) -> None:
     """Each number between the pointer and the last one has a line, a damaged one, or is missing.
 
-    Mutants killed: damaged lines explain nothing; damaged lines anywhere explain everything; the
-    stretch begins with its first line.
+    Mutant killed: damaged lines explain nothing.
     """
     world = make_world(tmp_path)
     given(world, *entries, first=first, last=last)
@@ -126,10 +125,7 @@ def test_too_much_damage_fails_the_step(tmp_path: Path, rejected_max: int, is_fa
 
 
 def test_what_lies_behind_the_limit_is_loaded_by_the_next_run(tmp_path: Path) -> None:
-    """The run ends where too much was damaged; each run begins to count anew.
-
-    Mutant killed: the rest loaded all the same.
-    """
+    """The run ends where too much was damaged; each run begins to count anew."""
     world = make_world(tmp_path)
     world.load_lines_max = 2
     given(world, 1, BAD, first=1, last=2)

@@ -69,7 +69,7 @@ def test_a_line_is_loaded_when_its_message_is_known(world: World) -> None:
 def test_a_retry_that_ended_in_between_loads_nothing_twice(world: World) -> None:
     """The hit is there, the line still waits: the next run only takes the line out.
 
-    Mutant killed: hits appended without a look at their log ids.
+    Mutant killed: hits loaded without a look at their log ids, here and in the lake.
     """
 
     class Stopped(BaseException):
@@ -94,7 +94,7 @@ def test_a_retry_that_ended_in_between_loads_nothing_twice(world: World) -> None
 def test_an_old_line_is_given_up_and_told_once(world: World) -> None:
     """After a week it is rejected for good, with the moment of its first rejection.
 
-    Mutants killed: given up without another reason, so told for ever; another time written.
+    Mutant killed: given up without another reason, so told for ever.
     """
     first = world.lake.rejected.load().to_pyarrow_table()["at"].to_pylist()
     world.clock.advance(timedelta(days=7).total_seconds())
