@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @settings(max_examples=300)
 @given(entry=lines)
 def test_what_we_write_follows_the_documented_pattern(entry: logline.LogLine) -> None:
-    """Every line of a tracking server is one that the documented pattern finds nothing wrong with."""
+    """Every line of a tracking server is one that the documented pattern calls good."""
     raw = logline.encode(entry)
 
     assert DOCUMENTED.fullmatch(raw.removesuffix(b"\n"))
@@ -114,7 +114,7 @@ def test_the_documented_example_is_a_good_line(tmp_path: Path, text: bytes) -> N
 
 
 def test_a_folder_stands_for_its_segments(tmp_path: Path) -> None:
-    """A spool is checked as a whole, also where a power cut has left zeros; other files are none."""
+    """A spool is checked as a whole, also where a power cut left zeros; other files are none."""
     spool = tmp_path / "spool"
     (spool / "1").mkdir(parents=True)
     first, second = (spool / "1" / f"0x{number:016X}.log" for number in (1, 4))

@@ -200,10 +200,7 @@ def test_an_error_nobody_thought_of_ends_the_step(tmp_path: Path) -> None:
 
 
 def test_two_ways_to_one_server_are_asked_in_turn(tmp_path: Path) -> None:
-    """The second goes on where the first ended: no line comes into the inbox twice.
-
-    Mutant killed: both asked behind the pointer.
-    """
+    """The second goes on where the first ended: no line comes into the inbox twice."""
     world = make_world(tmp_path)
     lines = story_sources()[0].lines
 

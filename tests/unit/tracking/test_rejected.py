@@ -150,10 +150,7 @@ def test_a_damaged_log_id_is_not_loaded_as_it_is(tmp_path: Path, reason: str) ->
 
 
 def test_a_repaired_line_takes_the_place_of_the_damaged_one(damaged: World) -> None:
-    """It is known by its log id; doing it again loads nothing more.
-
-    Mutant killed: the rejected line stays.
-    """
+    """It is known by its log id; doing it again loads nothing more."""
     good = line(HIT, "1", 2)
 
     first = repair(damaged.context([]), good, operator="ada")
