@@ -15,7 +15,7 @@ from tests.support.page_seed import HOSTILE
 def test_somebody_looks_after_a_workflow(
     open_page: Callable[..., Page], site: Site, size: tuple[int, int]
 ) -> None:
-    """Pauses it, sets its schedule by keyboard, purges it after being asked; sees it in the trail."""
+    """Pauses it, sets its schedule by keyboard, purges it when asked, and sees all in the trail."""
     page = open_page(size)
     log_in(page, site)
     page.goto(f"{site.address}/workflows/tracking")
