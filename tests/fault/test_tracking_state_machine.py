@@ -20,7 +20,7 @@ from aftersend.lake.compaction import compact
 from aftersend.model.ids import ServerId
 from aftersend.tracking import inbox
 from aftersend.tracking.steps import POINTS
-from tests.support.tracking_life import SERVERS, Life
+from tests.support.tracking_life import KNOWN, SERVERS, Life, shot
 
 # A life takes seconds: what fails is shown as it was found, not made smaller for minutes.
 _QUICK = settings(
@@ -134,27 +134,46 @@ class Order(Life):
 def test_twice_is_once() -> None:
     """Lines and files that come again change nothing.
 
-    Mutants killed:
+    Mutant killed: hits behind a pointer that was moved back are appended whatever their log ids.
     """
     run_state_machine_as_test(Replay, settings=_QUICK)
 
 
 @pytest.mark.heavy
 def test_stopped_anywhere_is_not_stopped() -> None:
-    """Runs that end anywhere are made good by the next one.
-
-    Mutants killed:
-    """
+    """Runs that end anywhere are made good by the next one; the life below is one of them."""
     run_state_machine_as_test(Crash, settings=_QUICK)
 
 
 @pytest.mark.heavy
 def test_late_or_shuffled_is_the_same() -> None:
-    """Figures are those of the hits, whenever and in whatever pieces they came.
-
-    Mutants killed:
-    """
+    """Figures are those of the hits, whenever they came; the life below is one of them."""
     run_state_machine_as_test(Order, settings=_QUICK)
+
+
+def test_a_run_that_ends_before_its_figures_is_made_good() -> None:
+    """Hits are in the lake, figures are not yet: the next run counts them.
+
+    Mutant killed: the version of the lake is noted before the figures.
+    """
+    life = Crash()
+    life.write([("1", shot(KNOWN[0], 0, 2)), ("2", shot(KNOWN[1], 5, 1))])
+    life.end_at(point="consolidate:counted", time=1, lines_max=4)
+
+    life.teardown()
+
+
+def test_a_burst_that_comes_later_takes_back_an_open_of_an_older_bucket() -> None:
+    """The open counts until the other server's lines are read, which say that a scanner made it.
+
+    Mutant killed: buckets are replaced from the earliest new hit on, however far rules reach back.
+    """
+    life = Order()
+    life.write([("1", shot(KNOWN[0], 118, 1)), ("1", shot(KNOWN[3], 118, 1))])
+    life.run()
+    life.write([("2", shot(KNOWN[0], 125, 2)), ("2", shot(KNOWN[0], 125.5, 3))])
+
+    life.teardown()
 
 
 @pytest.mark.long

@@ -25,9 +25,9 @@ from aftersend.tracking.steps import STEPS
 from tests.support import naive
 from tests.support.naive import NaiveHit
 from tests.support.reference import AGENTS, SCANNER, Hit, Message, figures
-from tests.support.tracking import NOW, FakeSource, make_world
+from tests.support.tracking import NOW, SEGMENT_LINES, FakeSource, make_world
 
-__all__ = ["Life", "scenes"]
+__all__ = ["KNOWN", "SERVERS", "Life", "scenes", "shot"]
 
 SERVERS: Final = "12"
 CLOCKS: Final = {"1": timedelta(0), "2": timedelta(minutes=3, seconds=7)}
@@ -135,6 +135,12 @@ def scenes(draw: st.DrawFn) -> list[tuple[str, Hit]]:
     return hits
 
 
+def shot(message: Message, after_s: float, url_id: int) -> Hit:
+    """Make a plain hit by a person's browser, without a log id."""
+    at, agent = START + timedelta(seconds=after_s), next(iter(AGENTS))
+    return Hit("", at, message, url_id, URLS[url_id], agent)
+
+
 class Life(RuleBasedStateMachine):
     """An instance, what its tracking servers have written, and what must hold in the end."""
 
@@ -180,7 +186,9 @@ class Life(RuleBasedStateMachine):
         """Let servers write a scene, behind a damaged line; let a message become known."""
         if damaged is not None:
             server, raw = damaged
-            self.written[server].append((None, raw, None))
+            # A server tells the number that a stretch ends with, so a good line stands last.
+            if (len(self.written[server]) + 1) % SEGMENT_LINES:
+                self.written[server].append((None, raw, None))
         self.write(scene)
         if is_learning:
             self.learn()
