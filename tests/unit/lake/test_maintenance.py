@@ -181,7 +181,10 @@ def test_maintenance_brings_no_hits(tmp_path: Path) -> None:
 
 
 def test_whole_days_go_and_say_so(tmp_path: Path) -> None:
-    """Days before the limit are gone, the day itself stays; the lake knows its first day."""
+    """Days before the limit are gone, the day itself stays; the lake knows its first day.
+
+    Mutant killed: the day of the limit removed, too.
+    """
     lake = open_lake(tmp_path)
     for number, day in ((1, 0), (2, 0), (3, 1), (4, 2)):
         append(lake, number, day=day, message=number)
@@ -353,8 +356,7 @@ _STEPS = st.lists(
 def test_rows_stay_whatever_is_done(steps: list[tuple[str, int]]) -> None:
     """Any sequence of appends, changes and maintenance leaves exactly the rows it should.
 
-    Mutants killed: a file left out of its group; rows of a younger day removed; the files of the
-    newest state not kept by `vacuum`.
+    Mutant killed: a file left out of its group.
     """
     with TemporaryDirectory() as folder:
         lake, told = open_lake(Path(folder)), dict[str, tuple[date, int]]()

@@ -139,8 +139,7 @@ def test_days_that_are_kept_stay(world: World) -> None:
 def test_an_end_at_any_moment_loses_no_figure(world: World, time: int) -> None:
     """Wherever the cleanup ends: what is gone was frozen before, and the next one does the rest.
 
-    Mutants killed: hits removed before deliveries are frozen; messages removed before they are
-    marked.
+    Mutant killed: hits removed before deliveries are frozen.
     """
     before, left = figures(world), time
     days = {name: ALL[name] for name in ("tracking_logs_days", "delivery_logs_days")}
@@ -265,7 +264,7 @@ def test_a_delivery_that_was_restored_in_time_stays(world: World) -> None:
 def test_figures_stay_when_messages_go(world: World) -> None:
     """What was sent is never counted again, though somebody touches the delivery later.
 
-    Mutant killed: counting messages of a delivery that is marked.
+    Mutant killed: marking no delivery.
     """
     before = figures(world)
 
