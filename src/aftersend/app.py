@@ -351,13 +351,9 @@ def scheduler(opened: Instance) -> "Scheduler":
     from aftersend.workflow.owner import Owner
     from aftersend.workflow.scheduler import Scheduler
 
-    return Scheduler(
-        database=opened.database,
-        definitions=workflows(opened),
-        clock=opened.clock,
-        owner=Owner.current(),
-        alarm=alarm(surroundings(opened)),
-    )
+    given = surroundings(opened)
+    definitions, owner = technical.technical(given), Owner.current()
+    return Scheduler(opened.database, definitions, opened.clock, owner, alarm(given))
 
 
 def workflows(opened: Instance) -> Sequence["Definition[Any]"]:

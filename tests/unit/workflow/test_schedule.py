@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from cronsim import CronSim
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aftersend.errors import InvalidSettings
@@ -132,6 +132,7 @@ def _understood(text: str) -> Schedule | None:
         raise
 
 
+@settings(deadline=None)
 @given(_cases(), st.datetimes(datetime(2025, 12, 30), datetime(2026, 4, 2)))  # noqa: DTZ001
 def test_the_next_moment_is_the_one_that_a_scan_finds(case: _Case, at: datetime) -> None:
     """Minute by minute through 20 days, the first that fits is the next; none is none.
