@@ -131,6 +131,7 @@ class Order(Life):
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_twice_is_once() -> None:
     """Lines and files that come again change nothing.
 
@@ -140,12 +141,14 @@ def test_twice_is_once() -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_stopped_anywhere_is_not_stopped() -> None:
     """Runs that end anywhere are made good by the next one; the life below is one of them."""
     run_state_machine_as_test(Crash, settings=_QUICK)
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_late_or_shuffled_is_the_same() -> None:
     """Figures are those of the hits, whenever they came; the life below is one of them."""
     run_state_machine_as_test(Order, settings=_QUICK)
