@@ -175,7 +175,7 @@ def test_a_workflow_is_paused_and_resumed(open_page: Callable[..., Page], site: 
     page.get_by_role("button", name="Resume").click()
 
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    expect(page.locator("#journal")).to_contain_text("The workflow was resumed.")
+    expect(page.locator("#journal")).to_contain_text("The workflow was resumed by Ada.")
 
 
 def test_lists_are_filtered_as_one_types(open_page: Callable[..., Page], site: Site) -> None:
