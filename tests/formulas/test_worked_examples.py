@@ -89,7 +89,7 @@ def test_one_recipient_who_clicks_twice_is_one(connection: duckdb.Connection) ->
 
 def test_one_person_on_two_links_is_one(connection: duckdb.Connection) -> None:
     """One person, two links: one person clicked (D2)."""
-    found = figures(connection, [hit(0, MARIE, FIRST_LINK, "a"), hit(0, MARIE, SECOND_LINK, "a")])
+    found = figures(connection, [hit(0, MARIE, FIRST_LINK, "a"), hit(9, MARIE, SECOND_LINK, "a")])
 
     assert (2, 1, 1) == _clicks(found)
 
