@@ -56,7 +56,8 @@ def _play_worked_example(world: World) -> Sent:
     for event in example.events:
         who = example.recipients.index(event["who"])
         for turn in range(event.get("times", 1)):
-            second = 60 * event["minute"] + turn
+            # Two links within a second are a burst.
+            second = 60 * event["minute"] + 5 * turn
             source = "" if event["browser"] == "image" else event["browser"]
             if source == "refuses cookies":
                 source = f"new-{len(hits)}"
