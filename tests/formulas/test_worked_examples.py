@@ -57,7 +57,7 @@ def test_the_published_example_gives_the_published_figures(
     hits = [
         NaiveHit(
             log_id=f"10x{event['minute']:08X}{time:08X}",
-            at=START + timedelta(minutes=event["minute"], seconds=time),
+            at=START + timedelta(minutes=event["minute"], seconds=3 * time),
             message_id=messages[event["who"]],
             url_id=OPEN if event["type"] == "open" else FIRST_LINK + time % 2,
             source_id={"image": "", "refuses cookies": f"new-{time}"}.get(
