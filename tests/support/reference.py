@@ -132,7 +132,10 @@ def _verdicts(hits: Sequence[Hit]) -> dict[str, str]:
         lambda hit: (
             hit.url_type == OPEN
             and AGENTS[hit.agent] != "proxy"
-            and any(rule[each.log_id] == "burst" for each in near(hit, 0, 60))
+            and any(
+                rule[each.log_id] in ("burst", "honeypot") and each.url_type != OPEN
+                for each in near(hit, 0, 60)
+            )
         ),
     )
     take(

@@ -55,7 +55,8 @@ def classify(hits: Sequence[Hit], rules: Rules) -> Mapping[str, str]:
             continue
         fits = _FITS[name]
         free = [hit for hit in hits if not found[hit.log_id]]
-        known = [hit for hit in hits if found[hit.log_id] == "burst"]
+        known = [hit for hit in hits if found[hit.log_id] in ("burst", "honeypot")]
+        known = [hit for hit in known if hit.type is not UrlType.OPEN]
         unverified = [hit for hit in hits if "u" in hit.flags and rules.has("unverified")]
         for hit in free:
             near = [one for one in free if one.message_id == hit.message_id]

@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.classified import classified
 from aftersend.lake.machines import Rules
 from aftersend.lake.table import Lake
 from aftersend.model.enumeration import UrlType
@@ -39,7 +39,7 @@ def agent_days(lake: Lake, rules: Rules, days: Collection[date]) -> list[dict[st
         clicked = log.filter(_is_click(log, days)).select("message_id").distinct()
         # Kept, because what others did is nothing to them: opens are many, and read once this way.
         near = log.semi_join(clicked, "message_id")
-        counted = counted_log(connection.create_table("near", near, temp=True), rules)
+        counted = classified(connection.create_table("near", near, temp=True), rules)
         kept = counted.filter(counted.counted & _is_click(counted, days))
         kept = kept.select("day", "agent_id", "recipient_id")
         kept = connection.create_table("kept", kept, temp=True)

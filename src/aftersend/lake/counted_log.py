@@ -9,8 +9,8 @@ The first rule that fits decides, in the order of `machines.toml`, which also sa
 5. ``no-agent``, ``crawler``; of opens also ``gmail-prefetch`` and ``apple-privacy``: by the user
    agent alone. Machine.
 6. ``burst``: a click with another click of the message on another link within ±`burst_s`. Machine.
-7. ``burst-open``: an open at most `burst_open_s` before a burst of its message, unless a proxy
-   fetched it that does so when a person looks. Machine.
+7. ``burst-open``: an open at most `burst_open_s` before a burst of its message, or before what the
+   hidden link took out, unless a proxy fetched it that does so when a person looks. Machine.
 8. ``probe``: a click right after a garbled token of its network, or at most `probe_s` after an
    unverified hit of its message. Suspect.
 9. ``scanner-network``: a click from where mail security scans links. Suspect.
@@ -142,8 +142,10 @@ def _by_neighbours(log: ibis.Table, rules: Rules) -> ibis.Table:
         log = _put(log, "burst", _is_free_click(log) & is_burst)
     if rules.has("burst") and rules.has("burst-open"):
         ahead = _window(log, 0, rules.burst_open_s)
-        is_scanner = _is_open(log) & (log.rule == "") & ~_has_agent(log, rules, PROXY)
-        log = _put(log, "burst-open", is_scanner & (log.rule == "burst").max().over(ahead))
+        is_fetched = _is_open(log) & (log.rule == "") & ~_has_agent(log, rules, PROXY)
+        # Who follows a hidden link follows the others too, and loads the pictures before.
+        is_scanner = log.rule.isin(("burst", "honeypot")) & ~_is_open(log)
+        log = _put(log, "burst-open", is_fetched & is_scanner.max().over(ahead))
     if _has_probes(rules):
         behind = _window(log, rules.probe_s, 0)
         is_probed = log.flags.contains(UNVERIFIED).max().over(behind)

@@ -6,6 +6,7 @@ Source: architecture D5.
 import os
 from collections.abc import Mapping
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Final, TypeAlias
@@ -19,7 +20,10 @@ from ibis.backends.duckdb import Backend
 from aftersend.lake.schema import DAY, TRACKING_LOG
 from aftersend.lake.table import Files
 
-__all__ = ["HIT_COLUMNS", "Connection", "connect", "scan", "split_lines"]
+__all__ = ["HIT_COLUMNS", "Connection", "connect", "put_over", "scan", "spelled"]
+__all__ += ["split_lines"]
+
+_numbers: Final = count()
 
 Connection: TypeAlias = Backend
 """An Ibis connection to an engine of its own, in memory."""
@@ -98,6 +102,21 @@ def scan(connection: Connection, files: Files) -> ibis.Table:
     else:
         connection.raw_sql(f"CREATE TEMPORARY VIEW IF NOT EXISTS {name} AS {_selection(files)}")
     return connection.table(name)
+
+
+def spelled(expression: ibis.Table) -> str:
+    """Spell an expression in the SQL of the engine, also one over a table of no connection."""
+    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+
+def put_over(table: ibis.Table, name: str, sql: str) -> ibis.Table:
+    """Put SQL, spelled over a table called `name`, over a `table` of a connection of ours."""
+    connection: Connection = table.get_backend()
+    below, above = (f"{name}_{next(_numbers)}" for _ in range(2))
+    connection.raw_sql(f'CREATE TEMPORARY VIEW "{below}" AS {spelled(table)}')
+    over = sql.replace(f'"{name}"', f'"{below}"')
+    connection.raw_sql(f'CREATE TEMPORARY VIEW "{above}" AS {over}')
+    return connection.table(above)
 
 
 def split_lines(lines: pa.Table) -> pa.Table:

@@ -10,7 +10,6 @@ from typing import Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 
 __all__ = ["addresses_within"]
 
@@ -48,9 +47,9 @@ def addresses_within(
 
 
 def _ranges(networks: Iterable[Network]) -> ibis.Table:
-    keys = [(_key(one.network_address), _key(one.broadcast_address)) for one in networks]
-    first, last = zip(*sorted(keys), strict=True)
-    return ibis.memtable(pa.table({"first": first, "last": last}))
+    keys = sorted((_key(one.network_address), _key(one.broadcast_address)) for one in networks)
+    rows = [ibis.struct({"first": first, "last": last}) for first, last in keys]
+    return ibis.array(rows).unnest().name("range").as_table().unpack("range")
 
 
 def _is_between(keyed: ibis.Table, ranges: ibis.Table) -> list[ir.BooleanValue]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import ibis
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.classified import classified
 from aftersend.lake.domains import named_domains
 from aftersend.lake.hits import hits
 from aftersend.lake.machines import Rules
@@ -88,7 +88,7 @@ def totals(
     connection = duckdb.connect(temporary=lake.scratch)
     try:
         log = hits(connection, lake, deliveries=deliveries)
-        log = counted_log(log, periods.rules).select(_NEEDED)
+        log = classified(log, periods.rules).select(_NEEDED)
         counted = connection.create_table("counted", log, temp=True)
         named = named_domains(connection, counted, periods.domains)
         domains = _rows(aggregate(named, by=("delivery_id", "domain")))

@@ -6,7 +6,8 @@ from datetime import datetime
 import ibis
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log, with_all_hits
+from aftersend.lake.classified import classified
+from aftersend.lake.counted_log import with_all_hits
 from aftersend.lake.hits import hits
 from aftersend.lake.table import Lake
 from aftersend.model.ids import DeliveryId
@@ -25,7 +26,7 @@ def counted_hits(
 
     Shape: as `aftersend.lake.counted_log` gives them.
     """
-    log = counted_log(hits(connection, lake, deliveries=deliveries), scope.rules)
+    log = classified(hits(connection, lake, deliveries=deliveries), scope.rules)
     if scope.is_all_hits:
         log = with_all_hits(log)
     # Only now: what came before the period decides what a hit within it is.

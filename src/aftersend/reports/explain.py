@@ -17,7 +17,7 @@ from aftersend.database.engine import Database
 from aftersend.database.user_agents import Agent, ListedAgent
 from aftersend.errors import NotFound
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.classified import classified
 from aftersend.lake.hits import hits
 from aftersend.lake.machines import Rule, Rules, described, scanner_networks
 from aftersend.lake.place import place_of
@@ -89,7 +89,7 @@ def explain(database: Database, lake: Lake, log_id: LogId, rules: Rules) -> Expl
             log = log.filter(log.message_id == place.message_id)
         else:
             log = log.filter(log.log_id == log_id)
-        rows = _rows(counted_log(log, rules))
+        rows = _rows(classified(log, rules))
     finally:
         engine.disconnect()
     (asked,) = [row for row in rows if row["log_id"] == log_id]

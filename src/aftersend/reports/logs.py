@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from aftersend.database import figures
 from aftersend.database.engine import Database
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.classified import classified
 from aftersend.lake.hits import hits
 from aftersend.lake.table import Lake
 from aftersend.model.enumeration import UrlType, Verdict
@@ -174,7 +174,7 @@ def _found(
 
 
 def _classified(log: ibis.Table, query: LogQuery) -> ibis.Table:
-    return counted_log(log, query.rules)
+    return classified(log, query.rules)
 
 
 def _filtered(connection: Connection, asked: _List, log: ibis.Table) -> ibis.Table:

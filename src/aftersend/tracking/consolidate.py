@@ -1,4 +1,4 @@
-"""Step 4: replace the statistics of every delivery that got hits worth it.
+"""Step 5: replace the statistics of every delivery that got hits worth it.
 
 Figures are computed anew from the whole lake, so doing it twice is doing it once, and the order in
 which lines came does not matter. Of the buckets, those are replaced that start no earlier than the
