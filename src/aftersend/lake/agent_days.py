@@ -18,6 +18,7 @@ from aftersend.lake.classified import classified
 from aftersend.lake.machines import Rules
 from aftersend.lake.table import Lake
 from aftersend.model.enumeration import UrlType
+from aftersend.model.logline import UNVERIFIED
 
 __all__ = ["agent_days", "days_around"]
 
@@ -36,10 +37,9 @@ def agent_days(lake: Lake, rules: Rules, days: Collection[date]) -> list[dict[st
     connection = duckdb.connect(temporary=lake.scratch)
     try:
         log = duckdb.scan(connection, lake.files_of_days(days_around(days)))
-        clicked = log.filter(_is_click(log, days)).select("message_id").distinct()
-        # Kept, because what others did is nothing to them: opens are many, and read once this way.
-        near = log.semi_join(clicked, "message_id")
-        counted = classified(connection.create_table("near", near, temp=True), rules)
+        # No rule about clicks looks at opens, but at unverified ones; and opens are many.
+        is_of_use = (log.url_type != UrlType.OPEN.value) | log.flags.contains(UNVERIFIED)
+        counted = classified(log.filter(is_of_use), rules)
         kept = counted.filter(counted.counted & _is_click(counted, days))
         kept = kept.select("day", "agent_id", "recipient_id")
         kept = connection.create_table("kept", kept, temp=True)
