@@ -210,11 +210,17 @@ def test_the_cleanup_deletes_in_batches_here_too(database: Database) -> None:
     with database.read() as connection:
         assert [number] == purge.over_before(connection, limit)
 
-    done = []
+    done = list[dict[str, int]]()
     for rows in (Purging(database, 2, is_dry=True), Purging(database, 2, between=batches.append)):
         counts = {"statistics": rows.statistics(limit), "audit": rows.audit(limit)}
-        counts |= rows.messages([number], now=NOW)
-        done.append(counts | rows.of_delivery(number) | rows.history(NOW))
+        done.append(
+            {
+                **counts,
+                **rows.messages([number], now=NOW),
+                **rows.of_delivery(number),
+                **rows.history(NOW),
+            }
+        )
 
     assert done[0] == done[1]
     assert (7, 7, 5, 1) == tuple(

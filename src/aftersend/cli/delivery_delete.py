@@ -1,11 +1,11 @@
 """Deleting deliveries, and restoring them until they are cleaned up."""
 
-import getpass
 from typing import TYPE_CHECKING
 
 import typer
 
 from aftersend.cli.delivery import IdArgument
+from aftersend.cli.operator_name import operator_name
 from aftersend.cli.output import InstanceOption, open_from
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def delete(delivery_id: IdArgument, instance: InstanceOption = None) -> None:
     from aftersend.delivery.deletion import delete as delete_delivery
 
     opened = open_from(instance)
-    delete_delivery(post_office(opened), _named(delivery_id), operator=_operator())
+    delete_delivery(post_office(opened), _named(delivery_id), operator=operator_name())
     days = opened.settings.purge.deleted_deliveries_days
     until = f"for {days} days" if days else "at any time"
     typer.echo(
@@ -43,7 +43,9 @@ def restore(delivery_id: IdArgument, instance: InstanceOption = None) -> None:
     from aftersend.app import post_office
     from aftersend.delivery.deletion import restore as restore_delivery
 
-    restore_delivery(post_office(open_from(instance)), _named(delivery_id), operator=_operator())
+    restore_delivery(
+        post_office(open_from(instance)), _named(delivery_id), operator=operator_name()
+    )
     typer.echo(f"Restored delivery {delivery_id}.")
 
 
@@ -51,7 +53,3 @@ def _named(number: int) -> "DeliveryId":
     from aftersend.model.ids import DeliveryId
 
     return DeliveryId(number)
-
-
-def _operator() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -1,12 +1,12 @@
 """Lines that could not be loaded, and how far tracking servers have been read."""
 
-import getpass
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aftersend.cli.operator_name import operator_name
 from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_json, print_table
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def retry(
         return
     if at is not None:
         raise typer.BadParameter("goes with --from", param_hint="--at")
-    done = rejected.retry(context, reason=reason, server=_server(server), operator=_operator())
+    done = rejected.retry(context, reason=reason, server=_server(server), operator=operator_name())
     if is_json:
         print_json(asdict(done))
         return
@@ -163,7 +163,7 @@ def pointer(
             f"{lost:,} numbers would never be asked for; say --yes if that is meant",
             param_hint="--to",
         )
-    moved = move(context, _named(server), to, operator=_operator(), is_skipping=is_sure)
+    moved = move(context, _named(server), to, operator=operator_name(), is_skipping=is_sure)
     if is_json:
         print_json(asdict(moved))
         return
@@ -182,7 +182,7 @@ def _repair(context: "Context", file: Path, at: str | None, *, is_json: bool) ->
         data = file.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
-    done = repair(context, data, at=_place(at), operator=_operator())
+    done = repair(context, data, at=_place(at), operator=operator_name())
     if is_json:
         print_json([asdict(one) for one in done])
     else:
@@ -237,7 +237,3 @@ def _named(text: str) -> "ServerId":
     from aftersend.model.ids import ServerId
 
     return ServerId(text)
-
-
-def _operator() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -1,7 +1,7 @@
 """How often somebody may try a password."""
 
-from aftersend.platform.clock import ManualClock
 from aftersend.platform.attempts import FAILURES_MAX, WINDOW_S, Attempts
+from aftersend.platform.clock import ManualClock
 from tests.support.pages import NOW
 
 
