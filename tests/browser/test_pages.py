@@ -135,9 +135,9 @@ def test_an_ended_session_leads_to_the_log_in(open_page: Callable[..., Page], si
     """When the session has ended, the next click on a piece of the page leads to the log-in."""
     page = open_page(tolerated="401")
     log_in(page, site)
-    page.goto(f"{site.address}/workflows/tracking")
+    page.goto(f"{site.address}/deliveries")
     page.context.clear_cookies(name="aftersend_session")
-    page.get_by_role("link", name="Errors", exact=True).click()
+    page.locator("th a[hx-get]").first.click()
 
     page.wait_for_url("**/login?next=*")
 

@@ -27,6 +27,7 @@ from tests.support.running import comes_true, free_port, is_answered
 pytestmark = pytest.mark.heavy
 
 HTML = '<p><a href="https://shop.example/">Shop</a></p>'
+_BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 ORDER = "/r/4567?tagid=order%7Ct%7CShop&amount=19.99&article=2&size=XL"
 
 
@@ -83,7 +84,10 @@ def test_a_purchase_after_a_click_is_credited_to_the_message(tmp_path: Path) -> 
     opened = _instance(tmp_path / "home", "session")
     letter = _send(opened)
 
-    with _collector(tmp_path / "home") as url, httpx.Client(base_url=url) as browser:
+    with (
+        _collector(tmp_path / "home") as url,
+        httpx.Client(base_url=url, headers=_BROWSER) as browser,
+    ):
         clicked = browser.get(letter.links[0])
         bought = browser.get(ORDER)
         httpx.get(url + ORDER)
@@ -106,7 +110,10 @@ def test_what_a_visitor_did_before_the_click_is_credited_to_it(tmp_path: Path) -
     opened = _instance(tmp_path / "home", "anonymous-last")
     letter = _send(opened)
 
-    with _collector(tmp_path / "home") as url, httpx.Client(base_url=url) as browser:
+    with (
+        _collector(tmp_path / "home") as url,
+        httpx.Client(base_url=url, headers=_BROWSER) as browser,
+    ):
         browser.get(ORDER)
         run_workflow(opened, "tracking")
         [before] = _visits(opened)

@@ -47,7 +47,7 @@ class Hit:
     url: int
     source: str = ""
     flags: str = "0"
-    agent: int = 0
+    agent: int = 7
     amount: float | None = None
     article: int | None = None
 
