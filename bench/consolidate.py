@@ -36,10 +36,10 @@ from aftersend.tracking.context import Context
 from bench.process import memory_mib
 from bench.result import Comparison, Sample
 
-__all__ = ["compare", "prepare", "sample"]
+__all__ = ["COMMIT_HITS", "Day", "append", "compare", "prepare", "sample"]
 
 _GOAL: Final = "≤ 2"
-_COMMIT_HITS: Final = 500_000
+COMMIT_HITS: Final = 500_000
 _SERVER: Final = ServerId("1")
 _DAY: Final = "2026-03-02"
 
@@ -113,26 +113,29 @@ def prepare(folder: Path, *, hits: int, deliveries: int, touched: int) -> None:
     init(instance, entropy=SystemEntropy())
     opened = open_instance(instance)
     lake = opened.lake()
-    day = _Day(hits, deliveries)
+    day = Day(hits, deliveries)
     last_hour = hits - hits // 24
-    for first in range(0, last_hour, _COMMIT_HITS):
-        _append(lake, day, first, min(first + _COMMIT_HITS, last_hour), touched=deliveries)
+    for first in range(0, last_hour, COMMIT_HITS):
+        append(lake, day, first, min(first + COMMIT_HITS, last_hour), touched=deliveries)
     with opened.database.write() as connection:
         at = opened.clock.now()
         rows = [_delivery(number, at) for number in range(1, deliveries + 1)]
         connection.execute(metadata.tables["delivery"].insert(), rows)
         statistics.set_consolidated_version(connection, lake.version, rules(_context(opened)))
-    _append(lake, day, last_hour, hits, touched=touched)
+    append(lake, day, last_hour, hits, touched=touched)
     opened.database.engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
+class Day:
+    """So many hits in so many deliveries, all on one day."""
+
     hits: int
     deliveries: int
 
 
-def _append(lake: Lake, day: _Day, first: int, last: int, *, touched: int) -> None:
+def append(lake: Lake, day: Day, first: int, last: int, *, touched: int) -> None:
+    """Append hits from number `first` on, before `last`, of the first `touched` deliveries."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         query = _HITS.format(

@@ -34,7 +34,7 @@ class Wanted:
 class Recomputed:
     """How many deliveries were computed anew; those whose raw hits are gone stay as they are."""
 
-    recomputed: int
+    deliveries: int
 
 
 @post("/recompute", sync_to_thread=True, status_code=200, responses=PROBLEMS)

@@ -98,7 +98,7 @@ def test_deliveries_are_computed_anew(client: TestClient[Any], runs: Runs) -> No
     """Each once, in the name of the token."""
     answer = client.post("/api/v1/recompute", json={"deliveries": [3, 1, 3]})
 
-    assert answer.json() == {"recomputed": 2}
+    assert answer.json() == {"deliveries": 2}
     assert runs.recomputed == [([3, 1], OPERATOR)]
 
 
