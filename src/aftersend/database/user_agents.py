@@ -5,7 +5,7 @@ every machine and for ever, because lakes hold it. 0 stands for no user agent at
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import blake2b
@@ -85,17 +85,17 @@ def keep(connection: Connection, agents: Mapping[str, Agent], *, edition: str) -
         connection.execute(statement, rows)
 
 
-def outdated(connection: Connection, edition: str, *, limit: int) -> Sequence[str]:
-    """List some texts that were not identified by the rules of an `edition`."""
-    query = select(user_agent.c.text).where(user_agent.c.edition != edition).limit(limit)
-    return connection.execute(query).scalars().all()
+def outdated(connection: Connection, edition: str, *, limit: int) -> dict[int, str]:
+    """Give some texts, by their numbers, that were not identified by the rules of an `edition`."""
+    query = select(user_agent.c.id, user_agent.c.text)
+    rows = connection.execute(query.where(user_agent.c.edition != edition).limit(limit))
+    return {row.id: row.text for row in rows}
 
 
-def identified(connection: Connection, agents: Mapping[str, Agent], *, edition: str) -> None:
-    """Note what texts that are kept say by the rules of an `edition`."""
+def identified(connection: Connection, agents: Mapping[int, Agent], *, edition: str) -> None:
+    """Note what texts of some numbers say by the rules of an `edition`."""
     rows = [
-        {"number": agent_id(text), "edition": edition, **asdict(agent)}
-        for text, agent in agents.items()
+        {"number": number, "edition": edition, **asdict(agent)} for number, agent in agents.items()
     ]
     if rows:
         statement = update(user_agent).where(user_agent.c.id == bindparam("number"))

@@ -7,7 +7,7 @@ Source: spec §1.10 (userAgent), §5 (step 1), §7.12, §7.13; architecture D7.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
 from typing import Final
@@ -122,7 +122,7 @@ def keep(database: Database, agents: Mapping[int, str], settings: MachineSetting
         missing = user_agents.unknown(connection, agents)
     if not missing:
         return
-    known = _identified((agents[number] for number in missing), settings)
+    known = {agents[number]: identify(agents[number], settings.allow_agents) for number in missing}
     with database.write() as connection:
         user_agents.keep(connection, known, edition=edition(settings.allow_agents))
 
@@ -138,14 +138,10 @@ def identify_anew(database: Database, settings: MachineSettings) -> int:
             texts = user_agents.outdated(connection, current, limit=TEXTS_AT_ONCE)
         if not texts:
             return count
-        known = _identified(texts, settings)
+        known = {number: identify(text, settings.allow_agents) for number, text in texts.items()}
         with database.write() as connection:
             user_agents.identified(connection, known, edition=current)
         count += len(texts)
-
-
-def _identified(texts: Iterable[str], settings: MachineSettings) -> dict[str, Agent]:
-    return {text: identify(text, settings.allow_agents) for text in texts}
 
 
 def _browser_version(browser: ua_parser.UserAgent | None) -> str:
