@@ -158,7 +158,7 @@ def test_everything_is_described(stranger: TestClient[Any]) -> None:
 def test_a_verdict_is_explained(client: TestClient[Any], services: Services) -> None:
     """As the command prints it; hits that are not there are not found."""
     seeded = add_delivery(services, add_recipients(services, ["John"]))
-    add_hits(services, seeded, [Hit(1, seeded.messages[0], 1, "a")])
+    add_hits(services, seeded, [Hit(1, seeded.messages[0], 1, "a", agent=0)])
     answer = client.get("/api/v1/hits/10x0000000000000001").json()
 
     assert (answer["verdict"], answer["rule"]) == ("machine", "no-agent")
