@@ -197,7 +197,7 @@ def _context(opened: Instance) -> Context:
 def _duckdb(folder: Path) -> Callable[[], object]:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    files = [str(path) for path in folder.glob("instance/var/lake/tracking_log/*/*.parquet")]
+    files = [str(path) for path in folder.glob("instance/var/lake/tracking_log/day=*/*.parquet")]
     return lambda: [connection.sql(query, params=[files]).to_arrow_table() for query in _AGGREGATES]
 
 
