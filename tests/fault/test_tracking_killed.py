@@ -13,8 +13,10 @@ from aftersend.tracking.steps import POINTS
 from tests.support.tracking import STORY_MODE, begun_world, make_world, story_sources
 
 ROOT = Path(__file__).parents[2]
-_ONCE = (":begun", ":counted", ":replaced", ":written", ":committed", ":days")
-_ONCE += ("consolidate:agents",)
+_ONCE = (
+    *(":begun", ":counted", ":replaced", ":written", ":committed", ":days"),
+    "consolidate:agents",
+)
 """Moments that a run of the story comes to only once."""
 
 
