@@ -17,7 +17,7 @@ import httpx
 __all__ = ["Running", "comes_true", "free_port", "is_answered", "is_listening", "up"]
 
 _START_SECONDS = 60
-_STOP_SECONDS = 90
+_STOP_SECONDS = 30
 _READY = b"Stop with Ctrl-C."
 
 

@@ -167,8 +167,10 @@ def _run_workflows(opened: "Instance", stop: Event) -> None:
     from aftersend.app import scheduler
     from aftersend.platform.scheduling import WORKFLOW_NICE, let_others_first
 
+    # Nice only now: whoever asks for the end waits for what is being imported.
+    ready = scheduler(opened)
     let_others_first(get_native_id(), WORKFLOW_NICE)
-    scheduler(opened).loop(stop)
+    ready.loop(stop)
 
 
 def _addresses(opened: "Instance", wanted: Wanted) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Technical workflows: how they stand, and everything that people do with them."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -9,9 +10,19 @@ from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_js
 from aftersend.model.enumeration import Severity
 
 if TYPE_CHECKING:
+    from aftersend.database.engine import Database
     from aftersend.database.workflows import Workflow
+    from aftersend.platform.clock import Clock
     from aftersend.workflow.engine import RunResult
     from aftersend.workflow.supervision import Overview
+
+    class Action(Protocol):
+        """What somebody does with a workflow."""
+
+        def __call__(
+            self, database: Database, name: str, *, operator: str, clock: Clock
+        ) -> None: ...
+
 
 __all__ = ["group"]
 
@@ -124,8 +135,7 @@ def start(name: NameArgument, instance: InstanceOption = None) -> None:
     """Let a workflow that is stopped or paused start by itself again."""
     from aftersend.workflow import supervision
 
-    opened = open_from(instance)
-    supervision.start(opened.database, name, operator=operator_name(), clock=opened.clock)
+    _act(supervision.start, name, instance)
     typer.echo(f"{name} is started.")
 
 
@@ -134,8 +144,7 @@ def pause(name: NameArgument, instance: InstanceOption = None) -> None:
     """Let a workflow start no more by itself; a run ends before its next activity."""
     from aftersend.workflow import supervision
 
-    opened = open_from(instance)
-    supervision.pause(opened.database, name, operator=operator_name(), clock=opened.clock)
+    _act(supervision.pause, name, instance)
     typer.echo(f"{name} is paused.")
 
 
@@ -144,8 +153,7 @@ def resume(name: NameArgument, instance: InstanceOption = None) -> None:
     """Let a paused workflow go on where it was left."""
     from aftersend.workflow import supervision
 
-    opened = open_from(instance)
-    supervision.resume(opened.database, name, operator=operator_name(), clock=opened.clock)
+    _act(supervision.resume, name, instance)
     typer.echo(f"{name} is started.")
 
 
@@ -176,8 +184,7 @@ def restart(name: NameArgument, instance: InstanceOption = None) -> None:
     """Let the scheduler run a workflow anew at once, from its first activity."""
     from aftersend.workflow import supervision
 
-    opened = open_from(instance)
-    supervision.restart(opened.database, name, operator=operator_name(), clock=opened.clock)
+    _act(supervision.restart, name, instance)
     typer.echo(f"{name} is restarted.")
 
 
@@ -186,8 +193,7 @@ def wakeup(name: NameArgument, instance: InstanceOption = None) -> None:
     """Let the scheduler execute what is pending now: once, though the workflow is paused."""
     from aftersend.workflow import supervision
 
-    opened = open_from(instance)
-    supervision.wake(opened.database, name, operator=operator_name(), clock=opened.clock)
+    _act(supervision.wake, name, instance)
     typer.echo(f"{name} is run as soon as the scheduler looks.")
 
 
@@ -306,6 +312,11 @@ def journal(
         ("At (UTC)", "Activity", "Severity", "Text"),
         [(line.at, line.activity, line.severity.label, line.text) for line in lines],
     )
+
+
+def _act(action: "Action", name: str, instance: Path | None) -> None:
+    opened = open_from(instance)
+    action(opened.database, name, operator=operator_name(), clock=opened.clock)
 
 
 def _report(result: "RunResult", *, is_json: bool) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, true
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, true
 
 from aftersend.database.schema import audit_entry
 
-__all__ = ["OPERATOR_LENGTH_MAX", "AuditEntry", "count", "entries", "known", "purge_before"]
+__all__ = ["OPERATOR_LENGTH_MAX", "AuditEntry", "count", "entries", "known"]
 __all__ += ["write"]
 
 OPERATOR_LENGTH_MAX: Final = 100
@@ -112,13 +112,6 @@ def known(connection: Connection) -> dict[str, list[str]]:
         column.name: list(connection.execute(select(column).distinct().order_by(column)).scalars())
         for column in columns
     }
-
-
-def purge_before(connection: Connection, before: datetime, *, limit: int | None = None) -> int:
-    """Delete entries older than `before`, at most `limit`, oldest first; tell how many."""
-    old = select(audit_entry.c.id).where(audit_entry.c.at < before).order_by(audit_entry.c.at)
-    chosen = old if limit is None else old.limit(limit)
-    return connection.execute(delete(audit_entry).where(audit_entry.c.id.in_(chosen))).rowcount
 
 
 def _wanted(

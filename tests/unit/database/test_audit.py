@@ -93,16 +93,6 @@ def test_entries_are_turned_page_by_page(trail: Database) -> None:
     assert pages == [[3, 2, 1], [0], []]
 
 
-def test_old_entries_are_purged(trail: Database) -> None:
-    """What is as old as the limit stays; batches take the oldest first."""
-    with trail.write() as connection:
-        first = audit.purge_before(connection, _NOON + timedelta(hours=3), limit=2)
-        left = _hours(connection)
-        second = audit.purge_before(connection, _NOON + timedelta(hours=3))
-
-        assert (first, left, second, _hours(connection)) == (2, [3, 2], 1, [3])
-
-
 def test_a_long_name_is_cut(database: Database) -> None:
     """A name that no column holds does not make the deed fail that it tells of."""
     with database.write() as connection:
