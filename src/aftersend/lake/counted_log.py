@@ -31,7 +31,8 @@ Classification needs all hits of a message: filter by delivery or recipient befo
 Source: architecture D7; spec §2.4 (dedupOpenPeriodMin), §7.0; field lessons §0.1, §3 E.
 """
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import ibis
@@ -47,6 +48,8 @@ __all__ = ["counted_log", "with_all_hits"]
 _USUAL: Final = Rules()
 _VISITS: Final = (UrlType.WEB.value, UrlType.TRANSACTION.value)
 _NO_CLICKS: Final = (UrlType.OPEN.value, UrlType.HONEYPOT.value, *_VISITS)
+_SLOTS: Final = 62
+_LAST_SLOT: Final = 1 << (_SLOTS - 1)
 _BEFORE_HONEYPOT: Final = ("head", "unverified", "seed")
 
 
@@ -57,13 +60,15 @@ def counted_log(hits: ibis.Table, rules: Rules = _USUAL) -> ibis.Table:
         fits) and `counted` (bool).
     """
     log = hits.mutate(rule=_by_itself(hits, rules))
+    parts = [log]
     watched = _watched(hits, rules)
-    if watched is None:
-        told = _finished(log, hits, rules)
-    else:
-        plain = log.anti_join(watched, "message_id")
-        near = _by_neighbours(log.semi_join(watched, "message_id"), rules)
-        told = _finished(plain, hits, rules).union(_finished(near, hits, rules))
+    if watched is not None:
+        # One reading for both: joined from each side, all hits would be read twice.
+        log = log.left_join(watched, log.message_id == watched.watched_id)
+        watched_hits = log.filter(log.watched_id.notnull()).drop("watched_id")
+        parts = [log.filter(log.watched_id.isnull()).drop("watched_id")]
+        parts += [_by_neighbours(watched_hits, rules)]
+    told = _finished(parts, hits, rules)
     verdicts = [(rule.name, rule.verdict.value) for rule in described().values()]
     return told.mutate(
         verdict=told.rule.cases(*verdicts, else_=Verdict.HUMAN.value), counted=told.rule == ""
@@ -103,30 +108,43 @@ def _watched(hits: ibis.Table, rules: Rules) -> ibis.Table | None:
     some = hits.filter(is_click | is_trap | is_unverified)
     # Spelled anew: what is not shared with the rows of all hits is read by itself, which is quick.
     is_click = some.url_type.notin(_NO_CLICKS)
-    url, at = some.url_id, some.at
+    slot = is_click.ifelse(_slot(some.at, rules.burst_s), ibis.null("int64"))
     groups = some.group_by("message_id").aggregate(
-        first_url=url.min(where=is_click),
-        last_url=url.max(where=is_click),
+        first_url=some.url_id.min(where=is_click),
+        last_url=some.url_id.max(where=is_click),
         clicks=is_click.sum(),
-        first_at=at.min(where=is_click),
-        last_at=at.max(where=is_click),
+        slots=slot.bit_or(),
+        slot_sum=slot.sum(),
         traps=(some.url_type == UrlType.HONEYPOT.value).sum(),
         unverified=some.flags.contains(UNVERIFIED).sum(),
     )
     reasons = list(_reasons(groups, rules))
     if not reasons:
         return None
-    return groups.filter(ibis.or_(*reasons)).select("message_id")
+    return groups.filter(ibis.or_(*reasons)).select(watched_id=groups.message_id)
 
 
 def _reasons(groups: ibis.Table, rules: Rules) -> Iterator[ir.BooleanValue]:
     if rules.has("honeypot"):
         yield groups.traps > 0
     if rules.has("burst"):
-        is_near = groups.last_at <= groups.first_at + _interval(rules.burst_s)
-        yield (groups.first_url != groups.last_url) & ((groups.clicks > 2) | is_near)
+        # Two in one slot make the sum more than the bits; or two slots stand side by side.
+        slots = groups.slots
+        is_beside = (slots & (slots << 1)) != 0
+        is_round = ((slots & 1) != 0) & (slots >= _LAST_SLOT)
+        is_near = (groups.slot_sum != slots) | is_beside | is_round
+        yield (groups.first_url != groups.last_url) & is_near
     if _has_probes(rules):
         yield (groups.unverified > 0) & (groups.clicks > 0)
+
+
+def _slot(at: ir.TimestampValue, length_s: float) -> ir.IntegerValue:
+    """Put a moment into one of few slots that lie in a ring; each is a bit.
+
+    Moments no further apart than `length_s` lie in the same slot or in two side by side.
+    """
+    slot = at.epoch_seconds() // max(1, math.ceil(length_s)) % _SLOTS
+    return ibis.literal(1, "int64") << slot.cast("int64")
 
 
 def _by_neighbours(log: ibis.Table, rules: Rules) -> ibis.Table:
@@ -153,31 +171,32 @@ def _by_neighbours(log: ibis.Table, rules: Rules) -> ibis.Table:
     return log
 
 
-def _finished(log: ibis.Table, hits: ibis.Table, rules: Rules) -> ibis.Table:
+def _finished(parts: Sequence[ibis.Table], hits: ibis.Table, rules: Rules) -> ibis.Table:
     """Put the last rules: of clicks those that look at nothing else, of opens repeats."""
-    is_free_open = _is_open(log) & (log.rule == "")
-    others = log.filter(~is_free_open)
+    log = ibis.union(*parts)
     if rules.has("probe"):
-        others = _put(others, "probe", _is_free_click(others) & others.flags.contains(PROBED))
+        log = _put(log, "probe", _is_free_click(log) & log.flags.contains(PROBED))
     if rules.has("scanner-network"):
         clicks = hits.filter(hits.url_type.notin(_NO_CLICKS))
         known = addresses_within(clicks, scanner_networks(), allowed=rules.allow_networks)
-        others = others.left_join(known.rename(scanner="address"), others.address == known.address)
-        is_scanner = _is_free_click(others) & others.scanner.notnull()
-        others = _put(others, "scanner-network", is_scanner).drop("scanner")
-    # Only opens are sorted: the others have nothing to wait for.
-    opens = log.filter(is_free_open)
+        log = log.left_join(known.rename(scanner="address"), log.address == known.address)
+        is_scanner = _is_free_click(log) & log.scanner.notnull()
+        log = _put(log, "scanner-network", is_scanner).drop("scanner")
     if rules.has("open-repeat"):
-        opens = _repeats(opens, rules.open_repeat_s)
-    return opens.union(others)
+        repeats = _repeats(parts, rules.open_repeat_s)
+        log = log.left_join(repeats, log.log_id == repeats.repeated)
+        log = _put(log, "open-repeat", log.repeated.notnull()).drop("repeated")
+    return log
 
 
-def _repeats(opens: ibis.Table, period_s: int) -> ibis.Table:
+def _repeats(parts: Sequence[ibis.Table], period_s: int) -> ibis.Table:
+    """List the opens that repeat another; of all columns only those are sorted that tell."""
+    free = [part.filter(_is_open(part) & (part.rule == "")) for part in parts]
+    opens = ibis.union(*(part.select("message_id", "at", "log_id") for part in free))
     by_time = ibis.window(group_by=opens.message_id, order_by=[opens.at, opens.log_id])
     timed = opens.mutate(previous_at=opens.at.lag().over(by_time))
-    again_at = timed.previous_at + ibis.interval(seconds=period_s)
-    is_repeat = (again_at > timed.at).fill_null(False)
-    return timed.mutate(rule=is_repeat.ifelse("open-repeat", "")).drop("previous_at")
+    is_repeat = timed.previous_at + ibis.interval(seconds=period_s) > timed.at
+    return timed.filter(is_repeat).select(repeated=timed.log_id)
 
 
 def _has_probes(rules: Rules) -> bool:

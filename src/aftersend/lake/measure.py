@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from aftersend.model.enumeration import UrlType
@@ -28,7 +29,8 @@ AMOUNT_DECIMALS: Final = 6
 """Amounts are rounded to this many places before they are summed; people see two of the sum."""
 
 _WHOLE_MAX: Final = 2**63 - 1
-_MONEY: Final = f"decimal(38, {AMOUNT_DECIMALS})"
+_MONEY: Final = dt.Decimal(38, AMOUNT_DECIMALS)
+_WHOLE: Final = dt.Decimal(38, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,16 @@ def _figure(counted: ibis.Table, measure: Measure) -> ir.NumericScalar:
         return _sum(measure.summed(counted), where)
     if measure.distinct is None:
         return counted.count(where=where)
-    return measure.distinct(counted).nunique(where=where)
+    key = measure.distinct(counted)
+    # Null is not counted; so engines spell the keys of those hits only that are.
+    return where.ifelse(key, ibis.null(key.type())).nunique()
 
 
 def _sum(column: ir.NumericColumn, where: ir.BooleanValue) -> ir.NumericScalar:
     if column.type().is_floating():
         return column.cast(_MONEY).sum(where=where).fill_null(0).cast("float64")
     # Anybody may send a tag large numbers: a sum beyond 63 bits stays there, and stops nothing.
-    total = column.cast("decimal(38, 0)").sum(where=where).fill_null(0)
+    total = column.cast(_WHOLE).sum(where=where).fill_null(0)
     return ibis.least(ibis.greatest(total, -_WHOLE_MAX), _WHOLE_MAX).cast("int64")
 
 
