@@ -27,6 +27,17 @@ from tests.support.page_seed import (
 from tests.support.pages import NAME, NOW, PASSWORD, make_services
 
 WIDE, NARROW = (1440, 900), (390, 844)
+
+# Both widths and both colours come in two looks; the other two are left to the long run.
+in_every_look = pytest.mark.parametrize(
+    ("size", "color_scheme"),
+    [
+        pytest.param(WIDE, "light", id="light-wide"),
+        pytest.param(NARROW, "dark", id="dark-narrow"),
+        pytest.param(WIDE, "dark", id="dark-wide", marks=pytest.mark.long),
+        pytest.param(NARROW, "light", id="light-narrow", marks=pytest.mark.long),
+    ],
+)
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -11,7 +11,7 @@ from aftersend.delivery.create import Draft, create
 from aftersend.delivery.links import list_urls
 from aftersend.model.enumeration import DeliveryState
 from aftersend.model.ids import DeliveryId
-from tests.browser.conftest import FAINT_TEXTS, NARROW, WIDE, Site, log_in
+from tests.browser.conftest import FAINT_TEXTS, Site, in_every_look, log_in
 from tests.support.page_seed import (
     ORDER,
     PAGE,
@@ -63,8 +63,7 @@ def test_a_link_is_blocked_by_keyboard(
     assert [True, False] == [url.is_blocked for url in list_urls(site.services.office, letter)]
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@in_every_look
 def test_pages_of_blocked_links_and_of_money_fit(
     open_page: Callable[..., Page],
     site: Site,

@@ -17,7 +17,7 @@ from aftersend.delivery.tag_html import Filling, html_of
 from aftersend.model.catalogue import Destination
 from aftersend.model.enumeration import UrlType
 from aftersend.model.ids import OPEN_URL_ID, UrlId
-from tests.browser.conftest import _ARGUMENTS, FAINT_TEXTS, NARROW, WIDE
+from tests.browser.conftest import _ARGUMENTS, FAINT_TEXTS, NARROW, WIDE, in_every_look
 from tests.browser.serving import free_port, serving
 from tests.support.tracking_server import SHOP, Tracker, made_catalogue, spelled, tracking
 
@@ -270,8 +270,7 @@ def test_the_banner_is_for_everybody(open_page: Callable[..., Page], shop: Shop)
     assert page.evaluate("aftersend.consent.choice()") is None
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@in_every_look
 def test_the_banner_fits_and_can_be_read(
     open_page: Callable[..., Page], shop: Shop, size: tuple[int, int], color_scheme: str
 ) -> None:

@@ -11,7 +11,7 @@ from aftersend.model.enumeration import Part
 from aftersend.model.ids import DeliveryId, MessageId, UrlId
 from aftersend.model.run import Counts
 from aftersend.model.token import Token, encode
-from tests.browser.conftest import FAINT_TEXTS, NARROW, WIDE, Site, log_in
+from tests.browser.conftest import FAINT_TEXTS, NARROW, Site, in_every_look, log_in
 from tests.support.page_seed import add_recipients
 from tests.support.pages import KEYS, NOW
 
@@ -48,8 +48,7 @@ EVERY_PAGE = (
 )
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@in_every_look
 def test_every_page_fits(
     open_page: Callable[..., Page], site: Site, size: tuple[int, int], color_scheme: str
 ) -> None:

@@ -12,7 +12,7 @@ from aftersend.delivery.create import Draft, create
 from aftersend.delivery.links import list_urls
 from aftersend.model.enumeration import DeliveryState, Part
 from aftersend.model.ids import DeliveryId, UrlId
-from tests.browser.conftest import FAINT_TEXTS, NARROW, WIDE, Site, log_in
+from tests.browser.conftest import FAINT_TEXTS, Site, in_every_look, log_in
 
 pytestmark = pytest.mark.heavy
 
@@ -63,8 +63,7 @@ def open_letter(page: Page, site: Site, letter: DeliveryId, view: str) -> None:
     page.goto(f"{site.address}/deliveries/{letter}/{view}")
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@in_every_look
 def test_pages_of_a_message_fit(
     open_page: Callable[..., Page],
     site: Site,

@@ -10,7 +10,7 @@ from aftersend.database.schema import recipient
 from aftersend.model.enumeration import DeliveryKind, EmailFormat, Part
 from aftersend.model.ids import DeliveryId, MessageId, UrlId
 from aftersend.model.token import Token, encode
-from tests.browser.conftest import FAINT_TEXTS, NARROW, WIDE, Site
+from tests.browser.conftest import FAINT_TEXTS, NARROW, Site, in_every_look
 from tests.support.pages import KEYS
 from tests.support.public_pages import change
 
@@ -23,8 +23,7 @@ HERS, NOBODYS = (
 LONG = "The Association for the Preservation of Lighthouses, Piers and Harbour-Masters’ Houses"
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@in_every_look
 def test_every_public_page_fits(
     open_page: Callable[..., Page], site: Site, size: tuple[int, int], color_scheme: str
 ) -> None:

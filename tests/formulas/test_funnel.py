@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.classified import classified
 from aftersend.lake.funnel import people
+from aftersend.lake.machines import Rules
 from aftersend.model.ids import UrlId
 from tests.support import naive
 from tests.support.naive import START, NaiveHit
@@ -79,7 +80,7 @@ def test_everybody_has_come_as_far_as_the_plain_reference_says(
     """
     log = connection.create_table("naive_hits", naive.table(hits), temp=True, overwrite=True)
 
-    rows = people(counted_log(log), STEPS).to_pyarrow().to_pylist()
+    rows = people(classified(log, Rules()), STEPS).to_pyarrow().to_pylist()
 
     assert _by_hand(hits) == {row["key"]: (row["steps"], row["seen"]) for row in rows}
     assert len(rows) == len({row["key"] for row in rows})

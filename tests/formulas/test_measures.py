@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from aftersend.lake import duckdb
+from aftersend.lake.classified import classified
 from aftersend.lake.counted_log import counted_log, with_all_hits
 from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate, rows
@@ -27,9 +28,8 @@ def connection() -> Iterator[duckdb.Connection]:
 
 def counted(connection: duckdb.Connection, hits: Sequence[NaiveHit]) -> ibis.Table:
     """Classify hits with the engine."""
-    return counted_log(
-        connection.create_table("naive_hits", naive.table(hits), temp=True, overwrite=True)
-    )
+    table = connection.create_table("naive_hits", naive.table(hits), temp=True, overwrite=True)
+    return classified(table, Rules())
 
 
 TWO_EMPTY = [NaiveHit("1", START, 1, 2), NaiveHit("2", START, 4, 2), NaiveHit("3", START, 4, 3)]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log
+from aftersend.lake.classified import classified
+from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate, rows
 from tests.support import naive
 from tests.support.naive import START, NaiveHit
@@ -29,7 +30,7 @@ def connection() -> Iterator[duckdb.Connection]:
 def figures(connection: duckdb.Connection, hits: Sequence[NaiveHit]) -> Mapping[str, int]:
     """Compute all measures of one delivery, and see that each list is as long as it says."""
     table = connection.create_table("hits", naive.table(hits), temp=True, overwrite=True)
-    log = counted_log(table)
+    log = classified(table, Rules())
     [found] = aggregate(log, by=()).to_pyarrow().to_pylist()
     lengths = {
         name: rows(log, each).count().to_pyarrow().as_py() for name, each in MEASURES.items()

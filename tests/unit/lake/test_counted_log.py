@@ -243,6 +243,23 @@ _rules = st.builds(
 )
 
 
+def test_a_burst_is_one_at_whatever_second_it_begins(connection: duckdb.Connection) -> None:
+    """Messages that may hold a burst are found by slots of seconds in a ring.
+
+    Mutants killed: slots side by side left out; the last slot and the first; one slot for two.
+    """
+    steps = [(0.2, (0.5, 1.0, 1.2)[message % 3]) for message in range(200)]
+    hits = [
+        Hit(f"{message} {at}", after(message + at), url_id=link, message_id=message)
+        for message, both in enumerate(steps)
+        for link, at in enumerate(both)
+    ]
+
+    found = told(connection, hits)
+
+    assert {"burst"} == set(found.values())
+
+
 @settings(max_examples=20, deadline=None)
 @given(hits=hit_lists(), rules=st.just(RULES) | _rules, order=st.randoms(use_true_random=False))
 @example(hits=[], rules=RULES, order=None)
@@ -252,8 +269,7 @@ def test_every_verdict_is_that_of_the_plain_rules(
     """Whatever the windows and the rules that are off, and in whatever order the hits came.
 
     Mutants killed: bounds of each window left out; a burst on one link; unverified clicks in
-    bursts; opens through a proxy before a burst; messages of three clicks that are only looked at
-    when their first and last are near; repeats of opens that machines made.
+    bursts; opens through a proxy before a burst; repeats of opens that machines made.
     """
     came = list(hits)
     if order is not None:

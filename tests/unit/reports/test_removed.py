@@ -14,7 +14,8 @@ from sqlalchemy import insert
 
 from aftersend.database import schema
 from aftersend.lake import duckdb
-from aftersend.lake.counted_log import counted_log, with_all_hits
+from aftersend.lake.classified import classified
+from aftersend.lake.counted_log import with_all_hits
 from aftersend.lake.machines import Rules, described
 from aftersend.lake.measure import MEASURES, aggregate
 from aftersend.lake.schema import TRACKING_LOG
@@ -188,7 +189,8 @@ def test_all_hits_are_people_and_what_was_removed(hits: list[Hit]) -> None:
     """
     engine = duckdb.connect(threads=1)
     try:
-        counted = engine.create_table("counted", counted_log(_rows(hits), RULES), temp=True)
+        log = classified(engine.create_table("hits", _rows(hits)), RULES)
+        counted = engine.create_table("counted", log, temp=True)
         told = removed_hits(counted)
         everybody = with_all_hits(counted)
         people, more = _sums(engine, counted), _sums(engine, everybody)

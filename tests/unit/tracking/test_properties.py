@@ -101,6 +101,7 @@ def test_replay_changes_nothing(tmp_path: Path) -> None:
     assert before == world.state()
 
 
+@pytest.mark.long
 def test_a_run_that_ends_anywhere_is_made_good_by_the_next(tmp_path: Path) -> None:
     """A run ended at any moment, and the next one, together give what one whole run gives.
 
