@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import duckdb
 
-from aftersend.app import Instance, init, open_instance
+from aftersend.app import init, open_instance
 from aftersend.database import statistics
 from aftersend.database.schema import metadata
 from aftersend.lake.schema import TRACKING_LOG
@@ -133,7 +133,7 @@ def prepare(folder: Path, *, hits: int, deliveries: int, touched: int) -> None:
         at = opened.clock.now()
         rows = [_delivery(number, at) for number in range(1, deliveries + 1)]
         connection.execute(metadata.tables["delivery"].insert(), rows)
-        statistics.set_consolidated_version(connection, lake.version, rules(_context(opened)))
+        statistics.set_consolidated_version(connection, lake.version, rules(Context.of(opened)))
     append(lake, day, last_hour, hits, touched=touched)
     opened.database.engine.dispose()
 
@@ -191,20 +191,9 @@ def _ours(folder: Path) -> Callable[[], object]:
     fresh = folder / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(folder / "instance", fresh)
-    context = _context(open_instance(fresh))
+    context = Context.of(open_instance(fresh))
     recompute(context, ())
     return lambda: consolidate(context)
-
-
-def _context(opened: Instance) -> Context:
-    return Context(
-        database=opened.database,
-        lake=opened.lake(),
-        sources=(),
-        inbox=opened.var / "inbox",
-        clock=opened.clock,
-        settings=opened.settings.tracking,
-    )
 
 
 def _duckdb(folder: Path) -> Callable[[], object]:

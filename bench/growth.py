@@ -29,10 +29,10 @@ from aftersend.app import init, open_instance
 from aftersend.model.ids import ServerId
 from aftersend.platform.entropy import SystemEntropy
 from aftersend.tracking import inbox
+from aftersend.tracking.context import Context
 from aftersend.tracking.inbox import Stretch
 from aftersend.tracking.load import load
 from bench import consolidate, lines
-from bench.load import opened_context
 from bench.process import memory_mib
 
 __all__ = ["run"]
@@ -207,7 +207,7 @@ def _y(cost: float) -> float:
 
 
 def _main(folder: Path) -> None:
-    context = opened_context(folder)
+    context = Context.of(open_instance(folder))
     start = sum(os.times()[:2])
     rows = load(context).counts.loaded
     seconds = sum(os.times()[:2]) - start

@@ -32,7 +32,7 @@ from bench import lines
 from bench.process import memory_mib
 from bench.result import Comparison, Sample
 
-__all__ = ["compare", "fresh", "opened_context", "prepare"]
+__all__ = ["compare", "fresh", "prepare"]
 
 _GOAL: Final = "≤ 1.5"
 _LINES: Final = "lines"
@@ -124,20 +124,7 @@ def fresh(folder: Path) -> Context:
     copy = folder / "fresh"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder / "instance", copy)
-    return opened_context(copy)
-
-
-def opened_context(instance: Path) -> Context:
-    """Open an instance for the steps of the workflow."""
-    opened = open_instance(instance)
-    return Context(
-        database=opened.database,
-        lake=opened.lake(),
-        sources=(),
-        inbox=opened.var / "inbox",
-        clock=opened.clock,
-        settings=opened.settings.tracking,
-    )
+    return Context.of(open_instance(copy))
 
 
 def _ours(folder: Path) -> Callable[[], int]:

@@ -10,7 +10,6 @@ from aftersend.cli.operator_name import operator_name
 from aftersend.cli.output import InstanceOption, JsonOption, open_from, print_json, print_table
 
 if TYPE_CHECKING:
-    from aftersend.app import Instance
     from aftersend.model.ids import ServerId
     from aftersend.tracking.context import Context
     from aftersend.tracking.rejected import Repaired
@@ -82,8 +81,9 @@ def retry(
 ) -> None:
     """Try rejected lines again, or load repaired ones in their place."""
     from aftersend.tracking import rejected
+    from aftersend.tracking.context import Context
 
-    context = _context(open_from(instance))
+    context = Context.of(open_from(instance))
     if file is not None:
         if reason is not None or server is not None:
             raise typer.BadParameter("names the lines itself", param_hint="--from")
@@ -143,6 +143,7 @@ def pointer(
     is_json: JsonOption = False,
 ) -> None:
     """Show how far each tracking server has been read; or move a pointer, with care."""
+    from aftersend.tracking.context import Context
     from aftersend.tracking.pointer import move, pointers, skipped
 
     opened = open_from(instance)
@@ -156,7 +157,7 @@ def pointer(
         return
     if server is None or to is None:
         raise typer.BadParameter("--server and --to go together")
-    context = _context(opened)
+    context = Context.of(opened)
     lost = skipped(context.lake, to)
     if lost and not is_sure:
         raise typer.BadParameter(
@@ -210,23 +211,6 @@ def _place(text: str | None) -> tuple[str, int] | None:
             "SEGMENT:OFFSET, as in 0x0000000000000001.log:120", param_hint="--at"
         )
     return segment, int(offset)
-
-
-def _context(opened: "Instance") -> "Context":
-    """Give what lines are loaded with; no tracking server is asked for anything."""
-    from aftersend.tracking.context import Context
-
-    settings = opened.settings
-    return Context(
-        database=opened.database,
-        lake=opened.lake(),
-        sources=(),
-        inbox=opened.var / "inbox",
-        clock=opened.clock,
-        settings=settings.tracking,
-        machines=settings.machines,
-        web_tracking=settings.web_tracking,
-    )
 
 
 def _server(text: str | None) -> "ServerId | None":

@@ -31,14 +31,6 @@ POINTS: Final = (
 """The moments between two lasting effects of a run, by name; a run may end at any of them."""
 
 
-def _pass(_point: str) -> None:
-    pass
-
-
-def _tell(_done: int, _total: int) -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything a run works with.
@@ -59,8 +51,8 @@ class Context:
     sending: Path
     sessions: Path
     pause: Callable[[float], None] = lambda _seconds: None
-    passing: Callable[[str], None] = _pass
-    telling: Callable[[int, int], None] = _tell
+    passing: Callable[[str], None] = lambda _point: None
+    telling: Callable[[int, int], None] = lambda _done, _total: None
 
     def limit(self, days: int) -> datetime | None:
         """Give the moment before which things are too old; none: they are kept for ever."""

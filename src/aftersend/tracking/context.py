@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, Self
 
 from aftersend.database import user_agents
 from aftersend.database.engine import Database
 from aftersend.lake.machines import Rules
 from aftersend.lake.table import Lake
 from aftersend.platform.clock import Clock
-from aftersend.settings import MachineSettings, TrackingSettings, WebTrackingSettings
+from aftersend.settings import MachineSettings, Settings, TrackingSettings, WebTrackingSettings
 from aftersend.tracking.source import Source
 
 __all__ = ["POINTS", "Context"]
@@ -40,12 +40,23 @@ POINTS: Final = (
 """The moments between two lasting effects of a run, by name; a run may end at any of them."""
 
 
-def _pass(_point: str) -> None:
-    pass
+class Ground(Protocol):
+    """An instance as far as the steps need it; `var` is the folder of everything that changes."""
 
+    @property
+    def settings(self) -> Settings: ...
 
-def _tell(_done: int, _total: int) -> None:
-    pass
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def var(self) -> Path: ...
+
+    @property
+    def lake(self) -> Callable[[], Lake]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,24 @@ class Context:
     settings: TrackingSettings
     machines: MachineSettings = field(default_factory=MachineSettings)
     web_tracking: WebTrackingSettings = field(default_factory=WebTrackingSettings)
-    passing: Callable[[str], None] = _pass
-    telling: Callable[[int, int], None] = _tell
+    passing: Callable[[str], None] = lambda _point: None
+    telling: Callable[[int, int], None] = lambda _done, _total: None
     is_scheduled: bool = False
+
+    @classmethod
+    def of(cls, ground: Ground, sources: Sequence[Source] = ()) -> Self:
+        """Take everything else from an instance; without `sources` nothing is downloaded."""
+        settings = ground.settings
+        return cls(
+            database=ground.database,
+            lake=ground.lake(),
+            sources=sources,
+            inbox=ground.var / "inbox",
+            clock=ground.clock,
+            settings=settings.tracking,
+            machines=settings.machines,
+            web_tracking=settings.web_tracking,
+        )
 
     def rules(self) -> Rules:
         """Give the rules about machines, with the user agents that are known by now."""

@@ -35,15 +35,14 @@ def context(given: Surroundings) -> Iterator[Context]:
     """
     remote = validate(given.registry())
     retry(given.office())
-    settings = given.settings
     elsewhere = {server.id for server in remote if server.is_registered}
     sources: list[Source] = [
-        LocalSource(ServerId(folder.name), folder, settings.tracking.load_lines_max)
+        LocalSource(ServerId(folder.name), folder, given.settings.tracking.load_lines_max)
         for folder in sorted((given.var / "spool").iterdir())
         if folder.is_dir() and folder.name not in elsewhere
     ]
-    password = settings.collector.password
-    lines_max = settings.tracking.log_count_per_request
+    password = given.settings.collector.password
+    lines_max = given.settings.tracking.log_count_per_request
     with ExitStack() as stack:
         for server in remote:
             if not server.is_registered:
@@ -53,16 +52,7 @@ def context(given: Surroundings) -> Iterator[Context]:
                 server.id, url=server.internal_url, password=password, lines_max=lines_max
             )
             sources.append(stack.enter_context(source))
-        yield Context(
-            database=given.database,
-            lake=given.lake(),
-            sources=sources,
-            inbox=given.var / "inbox",
-            clock=given.clock,
-            settings=settings.tracking,
-            machines=settings.machines,
-            web_tracking=settings.web_tracking,
-        )
+        yield Context.of(given, sources)
 
 
 def guarded(given: Context, occasion: Occasion) -> Context:

@@ -36,22 +36,12 @@ def lake_maintenance(declaration: Declaration, given: Surroundings) -> Definitio
 @contextmanager
 def context(given: Surroundings) -> Iterator[Context]:
     """Give what one run works with."""
-    settings = given.settings
-    tracking = TrackingContext(
-        database=given.database,
-        lake=given.lake(),
-        sources=(),
-        inbox=given.var / "inbox",
-        clock=given.clock,
-        settings=settings.tracking,
-        machines=settings.machines,
-        web_tracking=settings.web_tracking,
-    )
+    tracking = TrackingContext.of(given)
     yield Context(
         database=given.database,
         lake=tracking.lake,
         clock=given.clock,
-        settings=settings.purge,
+        settings=given.settings.purge,
         recompute=partial(consolidate.recompute, tracking),
         seen_versions=partial(seen_versions, tracking),
         sending=given.var / "sending",

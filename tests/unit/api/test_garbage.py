@@ -4,16 +4,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from litestar.testing import TestClient
 
+from aftersend.model.ids import ID_MAX
 from aftersend.web.services import Services
 from tests.support.page_seed import add_delivery, add_recipients, add_workflow
 
+_NUMBERS = st.integers() | st.sampled_from([ID_MAX + 1, 2**63, 2**64])
 _SOME = st.one_of(
     st.text(max_size=30),
-    st.integers().map(str),
+    _NUMBERS.map(str),
     st.sampled_from(["tracking", "1", "journal", "run", "report", "\x00", "..", "%", "'", "-1"]),
 )
 _PATHS = st.one_of(
@@ -28,7 +30,7 @@ _PATHS = st.one_of(
     st.sampled_from(["recompute", "schema", "", "workflows/tracking/journal"]),
 )
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    st.none() | st.booleans() | st.floats() | _NUMBERS | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(st.sampled_from(["deliveries", "a"]), inner, max_size=2)
@@ -57,8 +59,15 @@ def stocked(client: TestClient[Any], services: Services) -> TestClient[Any]:
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
     path=_PATHS,
     query=_QUERY,
-    body=st.one_of(st.none(), _JSON, st.binary(max_size=40)),
+    body=st.one_of(
+        st.none(),
+        _JSON,
+        st.binary(max_size=40),
+        st.fixed_dictionaries({"deliveries": st.lists(_NUMBERS, max_size=3)}),
+    ),
 )
+@example(method="GET", path=f"deliveries/{2**64}/report", query={}, body=None)
+@example(method="POST", path="recompute", query={}, body={"deliveries": [2**64]})
 def test_garbage_is_refused(
     stocked: TestClient[Any],
     method: str,
@@ -66,7 +75,11 @@ def test_garbage_is_refused(
     query: dict[str, str],
     body: Any,
 ) -> None:
-    """No 5xx, and an error is always a sentence; killed: ids without a bound (SQLite overflows)."""
+    """No 5xx, and an error is always a sentence.
+
+    Mutants killed: numbers of deliveries without a bound, in an address and in a body, which
+    overflow in SQLite.
+    """
     sent = {"content": body} if isinstance(body, bytes) else {"json": body} if body else {}
     headers = {"content-type": "application/json"} if isinstance(body, bytes) else {}
     if "json" in sent and "nan" in repr(body).lower() + "inf":
