@@ -48,7 +48,7 @@ __all__ = ["counted_log", "with_all_hits"]
 _USUAL: Final = Rules()
 _VISITS: Final = (UrlType.WEB.value, UrlType.TRANSACTION.value)
 _NO_CLICKS: Final = (UrlType.OPEN.value, UrlType.HONEYPOT.value, *_VISITS)
-_SLOTS: Final = 62
+_SLOTS: Final = 62  # as bits, moved by one, they stay below the sign
 _LAST_SLOT: Final = 1 << (_SLOTS - 1)
 _BEFORE_HONEYPOT: Final = ("head", "unverified", "seed")
 
@@ -58,6 +58,7 @@ def counted_log(hits: ibis.Table, rules: Rules = _USUAL) -> ibis.Table:
 
     Shape: the rows and columns of `hits`, and `verdict` (a `Verdict`), `rule` (empty when none
         fits) and `counted` (bool).
+    Limits: no log id comes twice, which the lake sees to.
     """
     log = hits.mutate(rule=_by_itself(hits, rules))
     parts = [log]
