@@ -130,31 +130,36 @@ class Spares:
         return False
 
     async def _ask(self, url: str, path: str, bytes_max: int) -> Found | None:
+        from anyio import fail_after
         from httpx import HTTPError
 
         assert self._client is not None, "who asks has opened"
         try:
-            async with (
-                asyncio.timeout(_ANSWER_SECONDS_MAX),
-                self._client.stream("GET", url + path) as response,
-            ):
-                speaker = response.headers.get(SERVER_HEADER, "")
-                if response.status_code != 200 or not speaker or speaker in self._own_ids:
-                    if response.status_code not in (200, 404):
-                        _warn(url, f"it answered {response.status_code}")
-                    return None
-                data = bytearray()
-                async for piece in response.aiter_raw():
-                    data += piece
-                    if len(data) > bytes_max:
-                        _warn(url, "it gave more than there can be")
-                        return None
-                return Found(bytes(data), response.headers.get("last-modified", ""))
+            # Not asyncio's: cancelled by it while it connects, the client forgets its socket.
+            with fail_after(_ANSWER_SECONDS_MAX):
+                return await self._read(self._client, url, path, bytes_max)
         except TimeoutError:
             _warn(url, "it did not answer in time")
         except (HTTPError, OSError) as error:
             _warn(url, str(error))
         return None
+
+    async def _read(
+        self, client: "httpx.AsyncClient", url: str, path: str, bytes_max: int
+    ) -> Found | None:
+        async with client.stream("GET", url + path) as response:
+            speaker = response.headers.get(SERVER_HEADER, "")
+            if response.status_code != 200 or not speaker or speaker in self._own_ids:
+                if response.status_code not in (200, 404):
+                    _warn(url, f"it answered {response.status_code}")
+                return None
+            data = bytearray()
+            async for piece in response.aiter_raw():
+                data += piece
+                if len(data) > bytes_max:
+                    _warn(url, "it gave more than there can be")
+                    return None
+            return Found(bytes(data), response.headers.get("last-modified", ""))
 
     def _keep_catalogue(self, delivery_id: DeliveryId, found: Found) -> bool:
         try:

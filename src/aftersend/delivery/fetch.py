@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import httpx
+from anyio import fail_after
 
 from aftersend.errors import InvalidInput, Transient
 
@@ -137,7 +138,8 @@ class _Rules:
 
 async def _within_time(url: str, rules: _Rules) -> str:
     try:
-        async with asyncio.timeout(rules.seconds_max):
+        # Not asyncio's: cancelled by it while it connects, the client forgets its socket.
+        with fail_after(rules.seconds_max):
             return await _follow(url, rules)
     except TimeoutError as error:
         raise Transient(

@@ -1,7 +1,9 @@
 """Asking spare servers: bounded, together, not again in vain, and never in a circle."""
 
 import asyncio
+import gc
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
@@ -201,6 +203,34 @@ def test_a_server_that_does_not_answer_costs_bounded_time(
                 return await spares.catalogue(7)
 
         assert asyncio.run(ask())
+
+
+def test_a_time_limit_that_ends_while_connecting_leaves_no_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short it is; a limit is tried that ends somewhere between asking and reading.
+
+    Mutant killed: a limit by asyncio, which lets the client forget a socket.
+    """
+    with (
+        closing(socket.create_server(("127.0.0.1", 0), backlog=1000)) as silent,
+        warnings.catch_warnings(record=True) as told,
+    ):
+        warnings.simplefilter("always")
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        config = configured(tmp_path, spare_servers=(url,))
+        for step in range(300):
+            spares = Spares(config, ManualClock(NOW))
+            spares.open()
+            monkeypatch.setattr(spare, "_ANSWER_SECONDS_MAX", 0.0002 + step % 60 / 10_000)
+
+            async def ask(spares: Spares = spares) -> list[bool]:
+                return await asyncio.gather(*(spares.catalogue(number) for number in range(4)))
+
+            assert asyncio.run(ask()) == [False] * 4
+        gc.collect()
+
+    assert [] == [str(each.message) for each in told]
 
 
 @pytest.mark.parametrize(("days", "is_taken"), [(-1, False), (0, False), (1, True)])
