@@ -42,6 +42,8 @@ PICTURES: Final[Mapping[str, Picture]] = {
     "tracking-logs.png": Picture("/deliveries/1/tracking/logs"),
     "tracking-servers.png": Picture("/tracking-servers"),
     "web-tag.png": Picture("/web-tags", "Order"),
+    "why.png": Picture("/deliveries/1/tracking/logs?verdict=machine", "Machine"),
+    "workflow.png": Picture("/workflows/tracking"),
 }
 
 _ADDRESS: Final = re.compile(r"^Pages\s+(?P<url>\S+)$")

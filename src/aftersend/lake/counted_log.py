@@ -144,8 +144,9 @@ def _slot(at: ir.TimestampValue, length_s: float) -> ir.IntegerValue:
 
     Moments no further apart than `length_s` lie in the same slot or in two side by side.
     """
-    slot = at.epoch_seconds() // max(1, math.ceil(length_s)) % _SLOTS
-    return ibis.literal(1, "int64") << slot.cast("int64")
+    slot = (at.epoch_seconds() // max(1, math.ceil(length_s))).cast("int64")
+    # Before 1970 the remainder is below zero.
+    return ibis.literal(1, "int64") << ((slot % _SLOTS + _SLOTS) % _SLOTS)
 
 
 def _by_neighbours(log: ibis.Table, rules: Rules) -> ibis.Table:

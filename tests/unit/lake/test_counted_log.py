@@ -260,6 +260,18 @@ def test_a_burst_is_one_at_whatever_second_it_begins(connection: duckdb.Connecti
     assert {"burst"} == set(found.values())
 
 
+def test_a_clock_that_stands_before_1970_stops_nothing(connection: duckdb.Connection) -> None:
+    """A machine without a battery says so."""
+    long_ago = 60 * 366 * 86_400
+    hits = [
+        Hit(f"{message} {link}", after(message + link / 2 - long_ago), message, url_id=link)
+        for message in range(1, 99)
+        for link in (1, 2)
+    ]
+
+    assert {"burst"} == set(told(connection, hits).values())
+
+
 @settings(max_examples=20, deadline=None)
 @given(hits=hit_lists(), rules=st.just(RULES) | _rules, order=st.randoms(use_true_random=False))
 @example(hits=[], rules=RULES, order=None)
