@@ -152,7 +152,8 @@ def download(context: Context) -> StepReport:
             inbox.keep(context.inbox, server, told)
             context.passing("download:kept")
             count += len(told.data)
-    text = f"Downloaded {count:,} bytes of lines from {len(context.sources)} tracking servers."
+    servers = "one tracking server" if len(asked) == 1 else f"{len(asked):,} tracking servers"
+    text = f"Downloaded {count:,} bytes of lines from {servers}."
     sentences = [text for each in asked for text in failures.get(each.server, ())]
     return StepReport(
         " ".join([text, *sentences]),

@@ -389,8 +389,8 @@ def _last_lines(begun: _Begun, work: Work, ended: Run, *, is_paused: bool) -> It
         counts = ended.counts
         what = "simulation" if begun.is_simulated else "workflow"
         text = (
-            f"The {what} is finished: {counts.read} lines read, {counts.loaded} loaded,"
-            f" {counts.already} loaded before, {sum(counts.rejected.values())} rejected."
+            f"The {what} is finished: {counts.read:,} lines read, {counts.loaded:,} loaded,"
+            f" {counts.already:,} loaded before, {sum(counts.rejected.values()):,} rejected."
         )
         yield begun.line(RUN, Severity.INFO, text, **details)
     else:
