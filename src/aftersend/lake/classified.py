@@ -26,7 +26,8 @@ def classified(hits: ibis.Table, rules: Rules) -> ibis.Table:
     Shape: as `aftersend.lake.counted_log`.
     """
     schema = tuple(hits.schema().items())
-    return duckdb.put_over(hits, _HITS, _spelled(schema, _Key(rules)))
+    sql, told = _spelled(schema, _Key(rules))
+    return duckdb.put_over(hits, _HITS, sql, told)
 
 
 class _Key:
@@ -45,5 +46,6 @@ class _Key:
 
 
 @lru_cache(maxsize=_EDITIONS_KEPT)
-def _spelled(schema: tuple[tuple[str, ibis.DataType], ...], key: _Key) -> str:
-    return duckdb.spelled(counted_log(ibis.table(dict(schema), name=_HITS), key.rules))
+def _spelled(schema: tuple[tuple[str, ibis.DataType], ...], key: _Key) -> tuple[str, ibis.Schema]:
+    told = counted_log(ibis.table(dict(schema), name=_HITS), key.rules)
+    return duckdb.spelled(told), told.schema()

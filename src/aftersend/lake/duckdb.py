@@ -16,6 +16,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.dataset as ds
 from ibis.backends.duckdb import Backend
+from ibis.expr.operations import DatabaseTable
 
 from aftersend.lake.schema import DAY, TRACKING_LOG
 from aftersend.lake.table import Files
@@ -42,6 +43,10 @@ HIT_COLUMNS: Final[Mapping[str, str]] = {
     field.name: _SQL_TYPES[field.type] for field in TRACKING_LOG
 }
 """The columns of hits and their types in SQL."""
+
+_HIT_SCHEMA: Final = ibis.Schema.from_pyarrow(
+    pa.schema([field.with_nullable(True) for field in TRACKING_LOG])
+)
 
 # Purpose: split log lines that have the right shape into typed columns.
 # Parameters: table `line` (byte_at i64, text with its line feed).
@@ -101,7 +106,7 @@ def scan(connection: Connection, files: Files) -> ibis.Table:
         connection.con.register(name, rows)
     else:
         connection.raw_sql(f"CREATE TEMPORARY VIEW IF NOT EXISTS {name} AS {_selection(files)}")
-    return connection.table(name)
+    return _known(connection, name, _HIT_SCHEMA)
 
 
 def spelled(expression: ibis.Table) -> str:
@@ -109,14 +114,17 @@ def spelled(expression: ibis.Table) -> str:
     return str(ibis.to_sql(expression, dialect="duckdb"))
 
 
-def put_over(table: ibis.Table, name: str, sql: str) -> ibis.Table:
-    """Put SQL, spelled over a table called `name`, over a `table` of a connection of ours."""
+def put_over(table: ibis.Table, name: str, sql: str, schema: ibis.Schema) -> ibis.Table:
+    """Put SQL, spelled over a table called `name`, over a `table` of a connection of ours.
+
+    `schema` is that of what comes out.
+    """
     connection: Connection = table.get_backend()
     below, above = (f"{name}_{next(_numbers)}" for _ in range(2))
     connection.raw_sql(f'CREATE TEMPORARY VIEW "{below}" AS {spelled(table)}')
     over = sql.replace(f'"{name}"', f'"{below}"')
     connection.raw_sql(f'CREATE TEMPORARY VIEW "{above}" AS {over}')
-    return connection.table(above)
+    return _known(connection, above, schema)
 
 
 def split_lines(lines: pa.Table) -> pa.Table:
@@ -131,6 +139,12 @@ def split_lines(lines: pa.Table) -> pa.Table:
         connection.register("line", lines)
         split: pa.Table = connection.sql(_SPLIT_LINES).to_arrow_table()
     return split
+
+
+def _known(connection: Connection, name: str, schema: ibis.Schema) -> ibis.Table:
+    # Asked what is in a view, the engine would work out once more what we know.
+    table: ibis.Table = DatabaseTable(name=name, schema=schema, source=connection).to_expr()
+    return table
 
 
 def _selection(files: Files) -> str:
