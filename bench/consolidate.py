@@ -29,6 +29,7 @@ import duckdb
 from aftersend.app import init, open_instance
 from aftersend.database import statistics
 from aftersend.database.schema import metadata
+from aftersend.lake.agent_days import agent_days
 from aftersend.lake.schema import TRACKING_LOG
 from aftersend.lake.table import Lake
 from aftersend.model.enumeration import DeliveryState
@@ -193,6 +194,7 @@ def _ours(folder: Path) -> Callable[[], object]:
     shutil.copytree(folder / "instance", fresh)
     context = Context.of(open_instance(fresh))
     recompute(context, ())
+    agent_days(context.lake, context.rules(), ())
     return lambda: consolidate(context)
 
 

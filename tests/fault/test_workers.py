@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -110,6 +111,27 @@ def test_ctrl_c_ends_all_in_order(workers: WorkerSet) -> None:
     assert status == 0
     assert "started again" not in logs
     assert workers.process_ids == [0, 0]
+    assert sum(_stored(workers).values()) == 1
+
+
+def test_who_is_told_again_and_again_ends_in_order(workers: WorkerSet) -> None:
+    """Whatever it is doing at that moment, to its last one.
+
+    Mutant killed: signals heard by the event loop alone, which is closed before the rest is.
+    """
+    workers.start()
+    _click(workers)
+    pids = workers.process_ids
+    while any(workers.process_ids):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            break
+    left = workers.process_ids
+    workers.stop(signal.SIGINT)
+
+    assert set(left).isdisjoint(pids)
     assert sum(_stored(workers).values()) == 1
 
 

@@ -94,8 +94,15 @@ def _told(error: BaseException, config: CollectorConfig) -> BaseException:
 async def _serve(worker: Worker) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end(_number: int, _frame: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the end is under way
+            loop.call_soon_threadsafe(stop.set)
+
     for number in _ENDING:
-        loop.add_signal_handler(number, stop.set)
+        # Not by the loop, which forgets them when it closes: told again while the rest is being
+        # closed, we would fall.
+        signal.signal(number, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     return await worker.run(stop, drain_seconds=_DRAIN_SECONDS)
 

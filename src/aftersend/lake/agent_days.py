@@ -7,6 +7,7 @@ Source: spec §1.10 (userAgentStats), §7.13.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,7 +40,8 @@ def agent_days(lake: Lake, rules: Rules, days: Collection[date]) -> list[dict[st
         log = duckdb.scan(connection, lake.files_of_days(days_around(days)))
         # No rule about clicks looks at opens, but at unverified ones; and opens are many.
         is_of_use = (log.url_type != UrlType.OPEN.value) | log.flags.contains(UNVERIFIED)
-        counted = classified(log.filter(is_of_use), rules)
+        about_clicks = replace(rules, off=rules.off | {"open-repeat"})
+        counted = classified(log.filter(is_of_use), about_clicks)
         kept = counted.filter(counted.counted & _is_click(counted, days))
         kept = kept.select("day", "agent_id", "recipient_id")
         kept = connection.create_table("kept", kept, temp=True)
