@@ -193,7 +193,7 @@ def _ours(folder: Path) -> Callable[[], object]:
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(folder / "instance", fresh)
     context = Context.of(open_instance(fresh))
-    recompute(context, ())
+    recompute(context, ())  # of nothing, which spells the rules
     agent_days(context.lake, context.rules(), ())
     return lambda: consolidate(context)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from aftersend.collector.config import CollectorConfig
-from aftersend.collector.page import JSON_HEADERS
+from aftersend.collector.page import CLOSE, JSON_HEADERS
 from aftersend.errors import Corruption, InvalidInput
 from aftersend.platform.telemetry import logger
 
@@ -59,14 +59,14 @@ class Guard:
                 headers, body = answer
                 proto.response_bytes(200, [*headers, self._identity], body)
         except Refusal as refusal:
-            self._refuse(proto, refusal)
+            self._refuse(scope, proto, refusal)
         except InvalidInput as error:
-            self._refuse(proto, Refusal(400, str(error)))
+            self._refuse(scope, proto, Refusal(400, str(error)))
         except Corruption as error:
-            self._refuse(proto, Refusal(409, str(error)))
+            self._refuse(scope, proto, Refusal(409, str(error)))
         except OSError as error:
             logger("collector").error("a guarded request failed", reason=error.strerror)
-            self._refuse(proto, Refusal(503, f"The disk failed: {error.strerror}."))
+            self._refuse(scope, proto, Refusal(503, f"The disk failed: {error.strerror}."))
         finally:
             self._running -= 1
 
@@ -79,9 +79,9 @@ class Guard:
         """Tell whether a request carries the registration password."""
         return compare_digest((headers.get("authorization") or "").encode(), self._expected)
 
-    def turn_away(self, proto: Any) -> None:
+    def turn_away(self, scope: Any, proto: Any) -> None:
         """Refuse a request that does not."""
-        self._refuse(proto, _stranger())
+        self._refuse(scope, proto, _stranger())
 
     def _admitted(self, scope: Any, handlers: Mapping[str, Handler]) -> Handler:
         if not self.knows_password(scope.headers):
@@ -96,11 +96,12 @@ class Guard:
             raise Refusal(503, "Too many requests at once; try again.", ("retry-after", "1"))
         return handler
 
-    def _refuse(self, proto: Any, refusal: Refusal) -> None:
+    def _refuse(self, scope: Any, proto: Any, refusal: Refusal) -> None:
         # Who does not know the password learns nothing.
         identity = () if refusal.status == 401 else (self._identity,)
         body = json.dumps({"error": str(refusal)}).encode()
-        headers = [*JSON_HEADERS, *refusal.headers, *identity]
+        closing = (CLOSE,) if _has_body(scope.headers) else ()
+        headers = [*JSON_HEADERS, *refusal.headers, *identity, *closing]
         proto.response_bytes(refusal.status, headers, body)
 
 
@@ -108,6 +109,10 @@ def _stranger() -> Refusal:
     return Refusal(
         401, "The registration password is missing or wrong.", ("www-authenticate", "Bearer")
     )
+
+
+def _has_body(headers: Any) -> bool:
+    return "transfer-encoding" in headers or (headers.get("content-length") or "0") != "0"
 
 
 def parameters_of(scope: Any, *names: str) -> dict[str, str]:

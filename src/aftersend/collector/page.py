@@ -5,6 +5,7 @@ from typing import Final
 
 __all__ = [
     "BLOCKED",
+    "CLOSE",
     "GONE",
     "IMAGE_HEADERS",
     "JSON_HEADERS",
@@ -40,7 +41,12 @@ PAGE_HEADERS: Final = [
     ("x-content-type-options", "nosniff"),
     *PRIVATE_HEADERS,
 ]
-NOT_ALLOWED_HEADERS: Final = [*PAGE_HEADERS, ("allow", "GET, HEAD")]
+CLOSE: Final = ("connection", "close")
+"""What an answer carries that does not wait for the body of its request.
+
+Without it the client may ask again on a connection that is closed for that body (RFC 9112 §9.6).
+"""
+NOT_ALLOWED_HEADERS: Final = [*PAGE_HEADERS, ("allow", "GET, HEAD"), CLOSE]
 
 _PAGE: Final = """\
 <!doctype html>

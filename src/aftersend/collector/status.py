@@ -56,7 +56,7 @@ class Status:
             return
         if scope.path == _METRICS and not self._may_know(scope):
             self._requests["metrics", "refused"] += 1
-            self._guard.turn_away(proto)
+            self._guard.turn_away(scope, proto)
             return
         told = self._snapshots.all()
         if scope.path == _METRICS:

@@ -11,6 +11,7 @@ from granian.server.embed import Server
 from aftersend.errors import Transient
 from aftersend.web.app import build
 from aftersend.web.services import Services
+from aftersend.web.unread import ending_unread
 
 __all__ = ["serve"]
 
@@ -27,7 +28,7 @@ def serve(services: Services, *, host: str, port: int) -> None:
 
 async def _serve(services: Services, host: str, port: int) -> None:
     server = Server(
-        build(services),
+        ending_unread(build(services)),
         address=host,
         port=port,
         interface=Interfaces.ASGI,

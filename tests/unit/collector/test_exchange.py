@@ -212,6 +212,41 @@ def test_a_wrong_catalogue_changes_nothing(
     assert tracker.get(f"/r/{spelled(SHOP)}").status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/catalogue/0", 400),
+        ("DELETE", "/catalogue/7", 405),
+        ("PUT", "/registration", 401),
+        ("POST", "/metrics", 405),
+        ("POST", f"/r/{spelled(SHOP)}", 405),
+        ("POST", "/res/logo.png", 405),
+    ],
+)
+@pytest.mark.parametrize("announced", [("Content-Length", "2"), ("Transfer-Encoding", "chunked")])
+def test_an_answer_that_awaits_no_body_ends_the_connection(
+    tracker: Tracker, method: str, path: str, status: int, announced: tuple[str, str]
+) -> None:
+    """It says so: the next request would be lost on a connection that is about to be closed."""
+    password = PASSWORD if path.startswith("/catalogue") else "wrong"
+    connection = http.client.HTTPConnection(tracker.url.removeprefix("http://"))
+    connection.putrequest(method, path)
+    connection.putheader("Authorization", f"Bearer {password}")
+    connection.putheader(*announced)
+    connection.endheaders()
+    answer = connection.getresponse()
+
+    assert answer.status == status
+    assert answer.getheader("connection") == "close"
+
+    connection.close()
+
+
+def test_a_refusal_of_a_request_without_a_body_keeps_the_connection(tracker: Tracker) -> None:
+    """Who asks with GET may ask again on it."""
+    assert "connection" not in tracker.admin("GET", "/catalogue/99").headers
+
+
 def test_a_catalogue_that_is_too_large_is_not_even_read(tracker: Tracker) -> None:
     """The announced length is enough to refuse it."""
     connection = http.client.HTTPConnection(tracker.url.removeprefix("http://"))
