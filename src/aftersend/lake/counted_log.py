@@ -24,15 +24,16 @@ part in a later one, but unverified hits in probes. Visits of web pages only mee
 by itself. Of hits at the same moment the one with the lower log id comes first, so the outcome does
 not depend on the order in which lines arrived.
 
-Few messages have hits that other hits may tell: two links clicked, the hidden link, an unverified
-token. Those are found by counting first; of all others nothing is sorted but opens.
+Few messages have hits that other hits may tell: two links clicked or two opens within a short time,
+the hidden link, an unverified token. Those are found by counting first; of all others nothing is
+sorted.
 
 Classification needs all hits of a message: filter by delivery or recipient before, by time after.
 Source: architecture D7; spec §2.4 (dedupOpenPeriodMin), §7.0; field lessons §0.1, §3 E.
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import ibis
@@ -50,6 +51,17 @@ _VISITS: Final = (UrlType.WEB.value, UrlType.TRANSACTION.value)
 _NO_CLICKS: Final = (UrlType.OPEN.value, UrlType.HONEYPOT.value, *_VISITS)
 _SLOTS: Final = 62  # as bits, moved by one, they stay below the sign
 _LAST_SLOT: Final = 1 << (_SLOTS - 1)
+_TELLING: Final = (
+    "log_id",
+    "message_id",
+    "at",
+    "url_id",
+    "url_type",
+    "flags",
+    "agent_id",
+    "own_rule",
+    "is_all",
+)
 _BEFORE_HONEYPOT: Final = ("head", "unverified", "seed")
 
 
@@ -61,15 +73,12 @@ def counted_log(hits: ibis.Table, rules: Rules = _USUAL) -> ibis.Table:
     Limits: no log id comes twice, which the lake sees to.
     """
     log = hits.mutate(rule=_by_itself(hits, rules))
-    parts = [log]
     watched = _watched(hits, rules)
     if watched is not None:
-        # One reading for both: joined from each side, all hits would be read twice.
-        log = log.left_join(watched, log.message_id == watched.watched_id)
-        watched_hits = log.filter(log.watched_id.notnull()).drop("watched_id")
-        parts = [log.filter(log.watched_id.isnull()).drop("watched_id")]
-        parts += [_by_neighbours(watched_hits, rules)]
-    told = _finished(parts, hits, rules)
+        others = _told_by_others(hits, watched, rules)
+        log = log.left_join(others, log.log_id == others.told_id)
+        log = log.mutate(rule=log.told_rule.coalesce(log.rule)).drop("told_id", "told_rule")
+    told = _finished(log, hits, rules)
     verdicts = [(rule.name, rule.verdict.value) for rule in described().values()]
     return told.mutate(
         verdict=told.rule.cases(*verdicts, else_=Verdict.HUMAN.value), counted=told.rule == ""
@@ -102,55 +111,89 @@ def _by_itself(hits: ibis.Table, rules: Rules) -> ir.StringValue:
 
 
 def _watched(hits: ibis.Table, rules: Rules) -> ibis.Table | None:
-    """List the messages of which some hits may be told by others: all those, and few more."""
-    is_click = hits.url_type.notin(_NO_CLICKS)
-    is_trap = hits.url_type == UrlType.HONEYPOT.value
-    is_unverified = hits.flags.contains(UNVERIFIED)
-    some = hits.filter(is_click | is_trap | is_unverified)
-    # Spelled anew: what is not shared with the rows of all hits is read by itself, which is quick.
-    is_click = some.url_type.notin(_NO_CLICKS)
-    slot = is_click.ifelse(_slot(some.at, rules.burst_s), ibis.null("int64"))
-    groups = some.group_by("message_id").aggregate(
-        first_url=some.url_id.min(where=is_click),
-        last_url=some.url_id.max(where=is_click),
-        clicks=is_click.sum(),
-        slots=slot.bit_or(),
-        slot_sum=slot.sum(),
-        traps=(some.url_type == UrlType.HONEYPOT.value).sum(),
-        unverified=some.flags.contains(UNVERIFIED).sum(),
-    )
-    reasons = list(_reasons(groups, rules))
-    if not reasons:
+    """List the messages of which some hits may be told by others: all those, and few more.
+
+    Shape: one row per message; watched_id, is_all: whether more than its opens are to be watched.
+    """
+    lists = []
+    if rules.has("honeypot") or rules.has("burst") or _has_probes(rules):
+        lists += [_with_clicks_to_watch(hits, rules).mutate(is_all=True)]
+    if rules.has("open-repeat"):
+        lists += [_with_opens_to_watch(hits, rules).mutate(is_all=False)]
+    if not lists:
         return None
-    return groups.filter(ibis.or_(*reasons)).select(watched_id=groups.message_id)
+    both = ibis.union(*lists)
+    return both.group_by("watched_id").aggregate(is_all=both.is_all.any())
+
+
+def _with_clicks_to_watch(hits: ibis.Table, rules: Rules) -> ibis.Table:
+    is_trap = hits.url_type == UrlType.HONEYPOT.value
+    some = hits.filter(_is_click(hits) | is_trap | hits.flags.contains(UNVERIFIED))
+    url = ibis.cases((_is_click(some), some.url_id))
+    at = ibis.cases((_is_click(some), some.at))
+    groups = some.group_by("message_id").aggregate(
+        first_url=url.min(),
+        last_url=url.max(),
+        has_trap=(some.url_type == UrlType.HONEYPOT.value).any(),
+        has_unverified=some.flags.contains(UNVERIFIED).any(),
+        **_slots(at, rules.burst_s),
+    )
+    return groups.filter(ibis.or_(*_reasons(groups, rules))).select(watched_id=groups.message_id)
+
+
+def _with_opens_to_watch(hits: ibis.Table, rules: Rules) -> ibis.Table:
+    opens = hits.filter(_is_open(hits))
+    groups = opens.group_by("message_id").aggregate(**_slots(opens.at, rules.open_repeat_s))
+    return groups.filter(_are_near(groups)).select(watched_id=groups.message_id)
 
 
 def _reasons(groups: ibis.Table, rules: Rules) -> Iterator[ir.BooleanValue]:
     if rules.has("honeypot"):
-        yield groups.traps > 0
+        yield groups.has_trap
     if rules.has("burst"):
-        # Two in one slot make the sum more than the bits; or two slots stand side by side.
-        slots = groups.slots
-        is_beside = (slots & (slots << 1)) != 0
-        is_round = ((slots & 1) != 0) & (slots >= _LAST_SLOT)
-        is_near = (groups.slot_sum != slots) | is_beside | is_round
-        yield (groups.first_url != groups.last_url) & is_near
+        yield (groups.first_url != groups.last_url) & _are_near(groups)
     if _has_probes(rules):
-        yield (groups.unverified > 0) & (groups.clicks > 0)
+        yield groups.has_unverified & groups.first_url.notnull()
 
 
-def _slot(at: ir.TimestampValue, length_s: float) -> ir.IntegerValue:
-    """Put a moment into one of few slots that lie in a ring; each is a bit.
+def _slots(at: ir.TimestampValue, length_s: float) -> dict[str, ir.Value]:
+    """Put moments into few slots that lie in a ring, each a bit; to be aggregated by message.
 
     Moments no further apart than `length_s` lie in the same slot or in two side by side.
     """
-    slot = (at.epoch_seconds() // max(1, math.ceil(length_s))).cast("int64")
+    number = (at.epoch_seconds() // max(1, math.ceil(length_s))).cast("int64")
     # Before 1970 the remainder is below zero.
-    return ibis.literal(1, "int64") << ((slot % _SLOTS + _SLOTS) % _SLOTS)
+    slot = ibis.literal(1, "int64") << ((number % _SLOTS + _SLOTS) % _SLOTS)
+    return {"slots": slot.bit_or(), "slot_sum": slot.sum()}
+
+
+def _are_near(groups: ibis.Table) -> ir.BooleanValue:
+    """Tell whether two moments of a message may be as near to each other as slots are long."""
+    # Two in one slot make the sum more than the bits; or two slots stand side by side.
+    slots = groups.slots
+    is_beside = (slots & (slots << 1)) != 0
+    is_round = ((slots & 1) != 0) & (slots >= _LAST_SLOT)
+    return (groups.slot_sum != slots) | is_beside | is_round
+
+
+def _told_by_others(hits: ibis.Table, watched: ibis.Table, rules: Rules) -> ibis.Table:
+    """List the hits whose rule other hits of their message decide.
+
+    Shape: one row per such hit; told_id (log id), told_rule.
+    """
+    # Read beside the hits themselves: only a few of them, and few columns, have to be sorted.
+    few = hits.inner_join(watched, hits.message_id == watched.watched_id)
+    few = few.mutate(own_rule=_by_itself(few, rules)).select(*_TELLING)
+    few = few.mutate(rule=few.own_rule)
+    log = ibis.union(_by_neighbours(few.filter(few.is_all), rules), few.filter(~few.is_all))
+    told = [log.filter(log.rule != log.own_rule)]
+    if rules.has("open-repeat"):
+        told += [_repeats(log, rules.open_repeat_s)]
+    return ibis.union(*(part.select(told_id=part.log_id, told_rule=part.rule) for part in told))
 
 
 def _by_neighbours(log: ibis.Table, rules: Rules) -> ibis.Table:
-    """Put the rules that other hits of a message decide, from `honeypot` to `probe`."""
+    """Put the rules that other hits of a message decide."""
     if rules.has("honeypot"):
         near = _window(log, rules.honeypot_s, rules.honeypot_s)
         is_left = log.rule.notin(_BEFORE_HONEYPOT) & log.url_type.notin(_VISITS)
@@ -173,32 +216,27 @@ def _by_neighbours(log: ibis.Table, rules: Rules) -> ibis.Table:
     return log
 
 
-def _finished(parts: Sequence[ibis.Table], hits: ibis.Table, rules: Rules) -> ibis.Table:
-    """Put the last rules: of clicks those that look at nothing else, of opens repeats."""
-    log = ibis.union(*parts)
-    if rules.has("probe"):
-        log = _put(log, "probe", _is_free_click(log) & log.flags.contains(PROBED))
-    if rules.has("scanner-network"):
-        clicks = hits.filter(hits.url_type.notin(_NO_CLICKS))
-        known = addresses_within(clicks, scanner_networks(), allowed=rules.allow_networks)
-        log = log.left_join(known.rename(scanner="address"), log.address == known.address)
-        is_scanner = _is_free_click(log) & log.scanner.notnull()
-        log = _put(log, "scanner-network", is_scanner).drop("scanner")
-    if rules.has("open-repeat"):
-        repeats = _repeats(parts, rules.open_repeat_s)
-        log = log.left_join(repeats, log.log_id == repeats.repeated)
-        log = _put(log, "open-repeat", log.repeated.notnull()).drop("repeated")
-    return log
-
-
-def _repeats(parts: Sequence[ibis.Table], period_s: int) -> ibis.Table:
-    """List the opens that repeat another; of all columns only those are sorted that tell."""
-    free = [part.filter(_is_open(part) & (part.rule == "")) for part in parts]
-    opens = ibis.union(*(part.select("message_id", "at", "log_id") for part in free))
+def _repeats(log: ibis.Table, period_s: int) -> ibis.Table:
+    """List the opens that repeat another."""
+    opens = log.filter(_is_open(log) & (log.rule == ""))
     by_time = ibis.window(group_by=opens.message_id, order_by=[opens.at, opens.log_id])
     timed = opens.mutate(previous_at=opens.at.lag().over(by_time))
     is_repeat = timed.previous_at + ibis.interval(seconds=period_s) > timed.at
-    return timed.filter(is_repeat).select(repeated=timed.log_id)
+    return timed.filter(is_repeat).mutate(rule=ibis.literal("open-repeat"))
+
+
+def _finished(log: ibis.Table, hits: ibis.Table, rules: Rules) -> ibis.Table:
+    """Put the last rules about clicks, which look at nothing else."""
+    if rules.has("probe"):
+        log = _put(log, "probe", _is_free_click(log) & log.flags.contains(PROBED))
+    if rules.has("scanner-network"):
+        known = addresses_within(
+            hits.filter(_is_click(hits)), scanner_networks(), allowed=rules.allow_networks
+        )
+        log = log.left_join(known.rename(scanner="address"), log.address == known.address)
+        is_scanner = _is_free_click(log) & log.scanner.notnull()
+        log = _put(log, "scanner-network", is_scanner).drop("scanner")
+    return log
 
 
 def _has_probes(rules: Rules) -> bool:
@@ -209,8 +247,12 @@ def _is_open(log: ibis.Table) -> ir.BooleanValue:
     return log.url_type == UrlType.OPEN.value
 
 
+def _is_click(log: ibis.Table) -> ir.BooleanValue:
+    return log.url_type.notin(_NO_CLICKS)
+
+
 def _is_free_click(log: ibis.Table) -> ir.BooleanValue:
-    return log.url_type.notin(_NO_CLICKS) & (log.rule == "")
+    return _is_click(log) & (log.rule == "")
 
 
 def _has_agent(log: ibis.Table, rules: Rules, name: str) -> ir.BooleanValue:

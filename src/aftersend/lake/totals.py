@@ -14,7 +14,7 @@ import ibis
 
 from aftersend.lake import duckdb
 from aftersend.lake.classified import classified
-from aftersend.lake.domains import named_domains
+from aftersend.lake.domains import numbered_domains
 from aftersend.lake.hits import hits
 from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate
@@ -89,9 +89,10 @@ def totals(
     try:
         log = hits(connection, lake, deliveries=deliveries)
         log = classified(log, periods.rules).select(_NEEDED)
+        log, names = numbered_domains(connection, log, periods.domains)
         counted = connection.create_table("counted", log, temp=True)
-        named = named_domains(connection, counted, periods.domains)
-        domains = _rows(aggregate(named, by=("delivery_id", "domain")))
+        domains = _rows(aggregate(counted, by=("delivery_id", "domain")))
+        domains = [row | {"domain": names[row["domain"]]} for row in domains]
         hits_by_rule = _hits_by_rule(counted)
         return Totals(
             deliveries=_with_hits(_add_up(counted, domains), hits_by_rule),

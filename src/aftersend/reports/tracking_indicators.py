@@ -14,7 +14,7 @@ from aftersend.database import figures as database_figures
 from aftersend.database.engine import Database
 from aftersend.database.figures import DeliveryFigures, DomainFigures
 from aftersend.lake import duckdb
-from aftersend.lake.domains import named_domains
+from aftersend.lake.domains import numbered_domains
 from aftersend.lake.measure import aggregate
 from aftersend.lake.table import Lake
 from aftersend.model.domain import Domains
@@ -137,10 +137,12 @@ def _measure(
     try:
         log = counted_hits(connection, lake, scope, tracked)
         counted = connection.create_table("counted", log.select(*_NEEDED), temp=True)
-        known = named_domains(connection, counted.filter(counted.domain != ""), names)
+        with_domain = counted.filter(counted.domain != "")
+        known, named = numbered_domains(connection, with_domain, names)
+        domains = _by("domain", aggregate(known, by=("domain",)))
         return _Measured(
             deliveries=_by("delivery_id", aggregate(counted)),
-            domains=_by("domain", aggregate(known, by=("domain",))),
+            domains={named[number]: measured for number, measured in domains.items()},
             removed=removed_hits(counted),
         )
     finally:

@@ -260,6 +260,27 @@ def test_a_burst_is_one_at_whatever_second_it_begins(connection: duckdb.Connecti
     assert {"burst"} == set(found.values())
 
 
+def test_an_open_repeats_another_at_whatever_minute_it_comes(
+    connection: duckdb.Connection,
+) -> None:
+    """Messages that may hold a repeat are found in the same way, by slots as long as the period.
+
+    Mutants killed: slots side by side left out; the last slot and the first; one slot for two;
+    slots as long as those of bursts.
+    """
+    hits = [
+        Hit(f"{message} {at}", after(message * 20 + at), message, 9, OPEN)
+        for message in range(200)
+        for at in (0, 59.9 - message % 3 * 25)
+    ]
+
+    found = told(connection, hits)
+
+    assert {f"{hit.log_id}" for hit in hits[1::2]} == {
+        log_id for log_id, rule in found.items() if rule == "open-repeat"
+    }
+
+
 def test_a_clock_that_stands_before_1970_stops_nothing(connection: duckdb.Connection) -> None:
     """A machine without a battery says so."""
     long_ago = 60 * 366 * 86_400
