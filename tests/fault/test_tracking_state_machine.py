@@ -30,7 +30,7 @@ _QUICK = settings(
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
-_DEEP = settings(_QUICK, max_examples=8, stateful_step_count=12)
+_DEEP = settings(_QUICK, max_examples=40, stateful_step_count=20)
 
 
 class Stopped(BaseException):
