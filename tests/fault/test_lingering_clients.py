@@ -10,6 +10,7 @@ import pytest
 
 from aftersend.collector.worker import Patience
 from aftersend.model.ids import DeliveryId
+from tests.support.effort import some
 from tests.support.lingering import Lingering, lingering, read_to_end
 from tests.support.running import comes_true
 from tests.support.spooling import stored_lines
@@ -144,7 +145,7 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
     assert during <= before + 20 + 5
 
 
-@pytest.mark.parametrize("fsync_interval_ms", [0, 60_000])
+@pytest.mark.parametrize("fsync_interval_ms", some([0, 60_000]))
 def test_the_end_loses_nothing_that_was_answered(tmp_path: Path, fsync_interval_ms: int) -> None:
     """SIGTERM among clicks and slow clients: who was answered has a line; the log says who was cut.
 

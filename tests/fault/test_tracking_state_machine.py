@@ -20,11 +20,12 @@ from aftersend.lake.compaction import compact
 from aftersend.model.ids import ServerId
 from aftersend.tracking import inbox
 from aftersend.tracking.steps import POINTS
+from tests.support.effort import examples
 from tests.support.tracking_life import KNOWN, SERVERS, Life, shot
 
 # A life takes seconds: what fails is shown as it was found, not made smaller for minutes.
 _QUICK = settings(
-    max_examples=5,
+    max_examples=examples(6),
     stateful_step_count=5,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

@@ -13,6 +13,7 @@ from aftersend.lake.funnel import people
 from aftersend.lake.machines import Rules
 from aftersend.model.ids import UrlId
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import START, NaiveHit
 
 STEPS = (UrlId(6), UrlId(2), UrlId(naive.ORDER))
@@ -64,7 +65,7 @@ AT_ONCE = [NaiveHit(str(n), START, 1, STEPS[n], "b") for n in range(3)]
 TWICE = [*BACKWARDS, NaiveHit("9", START + timedelta(seconds=9), 1, STEPS[1], "b")]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(hits=_hits)
 @example(hits=BACKWARDS)
 @example(hits=AT_ONCE)

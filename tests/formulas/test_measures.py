@@ -15,6 +15,7 @@ from aftersend.lake.counted_log import counted_log, with_all_hits
 from aftersend.lake.machines import Rules
 from aftersend.lake.measure import MEASURES, aggregate, rows
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import START, NaiveHit, hit_lists
 
 
@@ -44,7 +45,7 @@ ORDERS = [
 SAME_MOMENT = [NaiveHit("2", START, 1, 1), NaiveHit("1", START, 1, 1)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(hits=hit_lists())
 @example(hits=HEAD_FIRST)
 @example(hits=SAME_MOMENT)
@@ -66,7 +67,7 @@ def test_every_hit_gets_the_verdict_of_the_plain_rules(
     assert naive.classify(hits) == found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(hits=hit_lists())
 @example(hits=TWO_EMPTY)
 @example(hits=ORDERS)
@@ -93,7 +94,7 @@ def test_every_measure_is_that_of_the_plain_reference(
     assert expected == found
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(hits=hit_lists())
 @example(hits=ORDERS)
 def test_the_list_behind_a_figure_is_as_long_as_the_figure(

@@ -237,6 +237,7 @@ def test_links_lead_somewhere_once_analysed(office: PostOffice) -> None:
     assert 0o644 == path.stat().st_mode & 0o777
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_recipients_take_seconds(office: PostOffice) -> None:
     """A large target is analysed in bulk."""
     for start in range(0, 100_000, BATCH_ROWS_MAX):

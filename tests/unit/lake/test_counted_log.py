@@ -12,6 +12,7 @@ from aftersend.lake import duckdb
 from aftersend.lake.counted_log import counted_log
 from aftersend.lake.machines import Rules, described
 from aftersend.model.enumeration import UrlType
+from tests.support.effort import examples
 from tests.support.verdicts import START, Hit, after, classify, table
 
 BROWSER, CRAWLER, GMAIL, APPLE, PROXY = 1, 2, 3, 4, 5
@@ -293,7 +294,7 @@ def test_a_clock_that_stands_before_1970_stops_nothing(connection: duckdb.Connec
     assert {"burst"} == set(told(connection, hits).values())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(hits=hit_lists(), rules=st.just(RULES) | _rules, order=st.randoms(use_true_random=False))
 @example(hits=[], rules=RULES, order=None)
 def test_every_verdict_is_that_of_the_plain_rules(
@@ -311,7 +312,7 @@ def test_every_verdict_is_that_of_the_plain_rules(
     assert classify(hits, rules) == told(connection, came, rules)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(hits=hit_lists(), rules=st.just(RULES) | _rules, data=st.data())
 def test_a_new_hit_changes_nothing_further_back_than_it_reaches(
     connection: duckdb.Connection, hits: list[Hit], rules: Rules, data: st.DataObject

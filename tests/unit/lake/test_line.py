@@ -11,6 +11,7 @@ from aftersend.lake.line import parse
 from aftersend.model import logline
 from aftersend.model.ids import ID_MAX, DeliveryId, MessageId, ServerId, UrlId
 from aftersend.model.logline import LINE_BYTES_MAX, LogLine
+from tests.support.effort import examples
 
 ids = st.integers(0, ID_MAX) | st.integers(0, 300)
 free = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -105,7 +106,7 @@ GOOD = logline.encode(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(raw=st.lists(raw_lines(), max_size=12).map(b"".join), has_end=st.booleans())
 @example(raw=b"", has_end=True)
 @example(raw=b"\n\n" + GOOD + b"\r\n", has_end=False)

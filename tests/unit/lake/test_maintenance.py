@@ -23,6 +23,7 @@ from aftersend.lake.table import Lake
 from aftersend.model.ids import DeliveryId, ServerId
 from aftersend.platform.clock import ManualClock
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import NaiveHit
 
 ONE, TWO = ServerId("1"), ServerId("2")
@@ -351,7 +352,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(_STEPS)
 def test_rows_stay_whatever_is_done(steps: list[tuple[str, int]]) -> None:
     """Any sequence of appends, changes and maintenance leaves exactly the rows it should.

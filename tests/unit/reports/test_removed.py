@@ -40,6 +40,7 @@ from tests.support.crowds import (
     World,
     hit_row,
 )
+from tests.support.effort import examples
 
 ADDRESSES = ("ada@a.example", "bob@b.example", "seed@s.example")
 SEED = 2
@@ -179,7 +180,7 @@ def _sums(engine: duckdb.Connection, counted: ibis.Table) -> Mapping[str, int]:
     return rows[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(_hits, max_size=25))
 def test_all_hits_are_people_and_what_was_removed(hits: list[Hit]) -> None:
     """The sums of opens and clicks differ by exactly what the rules have taken out.

@@ -39,6 +39,7 @@ from tests.support.crowds import (
     World,
 )
 from tests.support.crowds import make_world as make
+from tests.support.effort import examples
 
 _GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
 _PEOPLE = ["a@gmail.com", "b@aol.de", "c@example.com", "d@example.org", "e@example.com"]
@@ -374,7 +375,7 @@ def _exact(values: Iterable[float | None]) -> float:
     return float(sum(Decimal(str(value)) for value in values if value is not None))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(st.lists(st.lists(_hits, max_size=25), min_size=1, max_size=3))
 @example([[Hit(0, SHOP, 0, "one")], [Hit(1, SHOP, 0, "one")]])
 @example([[Hit(0, OPEN, 0), Hit(0, OPEN, 9)]])

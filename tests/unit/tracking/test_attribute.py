@@ -18,6 +18,7 @@ from aftersend.tracking.attribute import attribute
 from aftersend.tracking.consolidate import consolidate
 from aftersend.tracking.load import load
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import NaiveHit
 from tests.support.tracking import Visit, World, keep_lines, make_visited_world, make_world
 
@@ -357,7 +358,7 @@ def line_lists(draw: st.DrawFn) -> list[Line]:
     return lines
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(
     lines=line_lists(),
     mode=st.sampled_from(

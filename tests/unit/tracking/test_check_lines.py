@@ -13,6 +13,7 @@ from aftersend.model import logline
 from aftersend.tracking import check_lines
 from aftersend.tracking.check_lines import BadLine
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import NaiveHit
 from tests.support.tracking import line
 from tests.unit.lake.test_line import lines, raw_lines
@@ -64,7 +65,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         list(check_lines.check_lines([tmp_path / "nothing.log"]))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(entry=lines)
 def test_what_we_write_follows_the_documented_pattern(entry: logline.LogLine) -> None:
     """Every line of a tracking server is one that the documented pattern calls good."""
@@ -73,7 +74,7 @@ def test_what_we_write_follows_the_documented_pattern(entry: logline.LogLine) ->
     assert DOCUMENTED.fullmatch(raw.removesuffix(b"\n"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(raw=raw_lines())
 def test_what_the_documented_pattern_finds_we_find(raw: bytes) -> None:
     """Ours is the documented pattern and more: no line passes here that it would call corrupt."""

@@ -21,6 +21,7 @@ from aftersend.tracking.pointer import Moved, move, pointers
 from aftersend.tracking.rejected import repair
 from aftersend.tracking.retry import retry
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import NaiveHit
 from tests.support.tracking import (
     LATE,
@@ -89,7 +90,7 @@ def test_pointers_of_all_servers_are_shown(tmp_path: Path) -> None:
     ] == [(each.server, each.number, each.log_id, each.highest) for each in found]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(data=st.data())
 def test_a_pointer_moved_back_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -16,6 +16,7 @@ from aftersend.model.ids import ServerId
 from aftersend.model.run import Counts
 from aftersend.tracking.steps import POINTS
 from tests.support import naive
+from tests.support.effort import examples
 from tests.support.naive import NaiveHit, hit_lists
 from tests.support.tracking import (
     STORY,
@@ -132,7 +133,9 @@ def test_a_run_that_ends_anywhere_is_made_good_by_the_next(tmp_path: Path) -> No
 
 
 # An example takes seconds: what fails is shown as it was found, not made smaller for minutes.
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(
+    max_examples=examples(8), deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)
 @given(data=st.data())
 def test_late_and_shuffled_lines_give_the_same_totals(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
