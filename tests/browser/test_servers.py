@@ -7,10 +7,11 @@ from playwright.sync_api import Page, expect
 
 from aftersend.database import tracking_servers
 from tests.browser.conftest import NARROW, WIDE, Site, log_in
+from tests.support.effort import some
 from tests.support.pages import NOW
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", some([NARROW, WIDE]))
 def test_somebody_verifies_and_sees_what_was_found(
     open_page: Callable[..., Page], site: Site, size: tuple[int, int]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.support.command import aftersend
 from tests.support.running import comes_true, free_port, is_answered, up
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.long]
 
 HTML = (
     '<p>Hi <%= recipient.first_name %>, <a href="https://shop.example/?a=1&amp;b=2#c">look</a>'
