@@ -97,6 +97,7 @@ def test_a_fallen_tracking_server_is_started_again(running: Running) -> None:
     assert running.children("collector") != [collector]
 
 
+@pytest.mark.long
 def test_nothing_outlives_the_one_that_started_it(tmp_path: Path) -> None:
     """When even the supervisor is killed, its processes end and its ports are free again."""
     assert aftersend(None, "init", str(tmp_path / "instance")).status == 0

@@ -48,6 +48,7 @@ def test_the_budget_leaves_out_and_counts(tmp_path: Path) -> None:
     assert not any(address in logs for address in (GREEDY, MODEST, NEIGHBOUR))
 
 
+@pytest.mark.long
 def test_every_click_is_recorded_or_counted(tmp_path: Path) -> None:
     """Of two servers on one port, too: what came is in the lake, or in what health leaves out."""
     instance = tmp_path / "instance"

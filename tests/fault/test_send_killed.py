@@ -188,6 +188,7 @@ def test_killed_at_random_moments(scene: Scene) -> None:
     assert 8_000 == len(names)
 
 
+@pytest.mark.long
 def test_interrupted_by_hand(scene: Scene) -> None:
     """Ctrl-C lets messages under way come to their end, and the rest wait for the next time."""
     known = [f"p{number}@x.example" for number in range(6_000)]
