@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from aftersend.collector.config import CollectorConfig
 from aftersend.collector.page import CLOSE, JSON_HEADERS
 from aftersend.errors import Corruption, InvalidInput
+from aftersend.platform.bodies import has_body
 from aftersend.platform.telemetry import logger
 
 __all__ = ["SERVER_HEADER", "Answer", "Guard", "Handler", "Refusal", "body_of", "parameters_of"]
@@ -100,7 +101,8 @@ class Guard:
         # Who does not know the password learns nothing.
         identity = () if refusal.status == 401 else (self._identity,)
         body = json.dumps({"error": str(refusal)}).encode()
-        closing = (CLOSE,) if _has_body(scope.headers) else ()
+        # What was refused may not have been read, and nobody here knows how much of it was.
+        closing = (CLOSE,) if has_body(scope.headers) else ()
         headers = [*JSON_HEADERS, *refusal.headers, *identity, *closing]
         proto.response_bytes(refusal.status, headers, body)
 
@@ -109,10 +111,6 @@ def _stranger() -> Refusal:
     return Refusal(
         401, "The registration password is missing or wrong.", ("www-authenticate", "Bearer")
     )
-
-
-def _has_body(headers: Any) -> bool:
-    return "transfer-encoding" in headers or (headers.get("content-length") or "0") != "0"
 
 
 def parameters_of(scope: Any, *names: str) -> dict[str, str]:

@@ -73,11 +73,9 @@ def counted_log(hits: ibis.Table, rules: Rules = _USUAL) -> ibis.Table:
     Limits: no log id comes twice, which the lake sees to.
     """
     log = hits.mutate(rule=_by_itself(hits, rules))
-    watched = _watched(hits, rules)
-    if watched is not None:
-        others = _told_by_others(hits, watched, rules)
-        log = log.left_join(others, log.log_id == others.told_id)
-        log = log.mutate(rule=log.told_rule.coalesce(log.rule)).drop("told_id", "told_rule")
+    others = _told_by_others(hits, _watched(hits, rules), rules)
+    log = log.left_join(others, log.log_id == others.told_id)
+    log = log.mutate(rule=log.told_rule.coalesce(log.rule)).drop("told_id", "told_rule")
     told = _finished(log, hits, rules)
     verdicts = [(rule.name, rule.verdict.value) for rule in described().values()]
     return told.mutate(
@@ -110,18 +108,14 @@ def _by_itself(hits: ibis.Table, rules: Rules) -> ir.StringValue:
     return ibis.cases(*fitting, else_="") if fitting else ibis.literal("")
 
 
-def _watched(hits: ibis.Table, rules: Rules) -> ibis.Table | None:
+def _watched(hits: ibis.Table, rules: Rules) -> ibis.Table:
     """List the messages of which some hits may be told by others: all those, and few more.
 
     Shape: one row per message; watched_id, is_all: whether more than its opens are to be watched.
     """
-    lists = []
-    if rules.has("honeypot") or rules.has("burst") or _has_probes(rules):
-        lists += [_with_clicks_to_watch(hits, rules).mutate(is_all=True)]
+    lists = [_with_clicks_to_watch(hits, rules).mutate(is_all=True)]
     if rules.has("open-repeat"):
         lists += [_with_opens_to_watch(hits, rules).mutate(is_all=False)]
-    if not lists:
-        return None
     both = ibis.union(*lists)
     return both.group_by("watched_id").aggregate(is_all=both.is_all.any())
 

@@ -6,6 +6,8 @@ from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from aftersend.platform.bodies import has_body
+
 __all__ = ["ending_unread"]
 
 
@@ -18,7 +20,7 @@ def ending_unread(app: ASGIApp) -> ASGIApp:
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not _has_body(Headers.from_scope(scope)):
+        if scope["type"] != ScopeType.HTTP or not has_body(Headers.from_scope(scope)):
             await app(scope, receive, send)
             return
         is_read = False
@@ -37,7 +39,3 @@ def ending_unread(app: ASGIApp) -> ASGIApp:
         await app(scope, noting_receive, ending_send)
 
     return answer
-
-
-def _has_body(headers: Headers) -> bool:
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

@@ -277,7 +277,7 @@ def test_an_open_repeats_another_at_whatever_minute_it_comes(
 
     found = told(connection, hits)
 
-    assert {f"{hit.log_id}" for hit in hits[1::2]} == {
+    assert {hit.log_id for hit in hits[1::2]} == {
         log_id for log_id, rule in found.items() if rule == "open-repeat"
     }
 
